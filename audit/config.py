@@ -1,0 +1,132 @@
+"""What can be configured: the schema that hydra_configs/ is checked against. Plain dataclasses, no Hydra.
+
+Every field's comment is its documentation: what, unit, range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DesignConfig:
+    """Which scenes: a full factorial over `factors`, blocked by scene seed, and its arms."""
+
+    name: str = "tabletop"
+    scene_set: str = "tabletop"  # tabletop: rendered; pictures: a folder of pictures, no ground truth
+    seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict
+    factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
+    control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
+    arms: bool = True  # also render ghost and empty, which interventions need
+    keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels, seeds -> block numbers: audit these alone
+    pictures: str | None = None  # folder of pictures, for scene_set=pictures
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    width: int = 80  # px
+    height: int = 64  # px
+    field_of_view: float = 60.0  # degrees, horizontal
+    position: list[float] = field(default_factory=lambda: [0.05, 0.0, 0.13])  # m, robot frame
+    tilt: float = 56.0  # degrees from straight down
+    tilt_range: float = 4.0  # degrees; the scene seed draws tilt +- this
+
+
+@dataclass(frozen=True)
+class RobotConfig:
+    name: str = "mighty_thymio"
+    sensors: dict[str, list[float]] = field(default_factory=dict)  # name -> x m, y m, yaw degrees; output order
+    height: float = 0.03  # m, of the sensors
+    cone: float = 0.30  # rad, full angle
+    rays: int = 9  # per cone
+    range: float = 0.11  # m
+    body_front: float = 0.08  # m, x of the body's front edge
+    body_width: float = 0.11  # m
+    distances: int = 65  # cm of travel, 0 .. distances - 1
+    scored: int = 31  # the first rows that are scored
+    horizon: int = 15  # cm of travel within which sensor events count
+
+
+@dataclass(frozen=True)
+class RendererConfig:
+    samples: int = 16  # Cycles samples per pixel
+    workers: int = 2  # processes, one thread each
+    chunk: int = 24  # scenes a worker is handed at once
+    timeout: float = 60.0  # s without a scene before a worker is killed
+    memory_limit: float = 1.5  # GB a worker may hold before it is replaced
+    retries: int = 2
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    height: int = 64
+    width: int = 80
+    resize: str = "bilinear"  # bilinear (Pillow, antialiased), linear (OpenCV INTER_LINEAR), area, bicubic
+    channels: str = "rgb"  # rgb, bgr: the order the network was trained on
+    normalisation: str = "per_image"  # per_image: (x - mean) / (std + epsilon) over the image; fixed: per channel
+    mean: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # for fixed, in channel order of the network
+    std: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
+    epsilon: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    name: str = "proximity"
+    architecture: str = "proximity_cnn"  # a built-in name, or the dotted path of a callable that returns an nn.Module
+    arguments: dict[str, Any] = field(default_factory=dict)  # of that callable
+    checkpoint: str | None = None  # .safetensors or a state_dict; None: as the callable made it; 'packaged:NAME': shipped
+    outputs: str = "logits"  # what the module returns: logits, probabilities
+    target_layer: str = ""  # dotted module path; empty: the architecture's own
+    threshold: float | None = None  # operating point; None: the checkpoint card's, else .5
+    recipe: dict[str, list[str]] | None = None  # levels the checkpoint was trained on; None: the card's
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+
+
+@dataclass(frozen=True)
+class AttributionConfig:
+    methods: list[str] = field(default_factory=lambda: ["hires_cam", "grad_cam", "saliency"])  # the first is primary
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class CriterionConfig:
+    """The failure criterion. Margins are in the metric's own unit."""
+
+    margins: dict[str, float] = field(default_factory=dict)  # metric -> delta
+    q: float = 0.05  # false discovery rate, per model and metric
+    min_blocks: int = 8  # usable blocks below which no verdict is given
+    control_floor: dict[str, float] = field(default_factory=dict)  # metric -> worst acceptable value at control
+    min_coverage: float = 0.95  # share of planned cells that must be usable
+
+
+@dataclass(frozen=True)
+class PathsConfig:
+    store: str = "store"  # render store, shared between runs
+    outputs: str = "outputs"  # run directories; `latest` inside points at the newest
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    scenes: int = 10000
+    held_out: int = 1500  # scene seeds never trained on
+    epochs: int = 60
+    batch: int = 64
+    learning_rate: float = 0.001
+    checkpoint: str = "outputs/training/proximity.safetensors"
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    experiment: str = "default"
+    seed: int = 0
+    device: str = "auto"  # auto, cpu, cuda, cuda:N
+    design: DesignConfig = field(default_factory=DesignConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    robot: RobotConfig = field(default_factory=RobotConfig)
+    renderer: RendererConfig = field(default_factory=RendererConfig)
+    models: dict[str, ModelConfig] = field(default_factory=dict)
+    attribution: AttributionConfig = field(default_factory=AttributionConfig)
+    criterion: CriterionConfig = field(default_factory=CriterionConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)

@@ -1,0 +1,197 @@
+"""The tables the audit hands over, stage by stage. `conditions`, `effects` and the like are also written as CSV."""
+
+from __future__ import annotations
+
+from scenes.table import Table
+
+LABELS = Table(  # labels stage: what is true of each scene, by the task's own rule
+    name="labels",
+    version=1,
+    key=("scene_id",),
+    columns={
+        "scene_id": "str",
+        "label": "int8s",  # 155 = 31 distances x 5 sensors, index d * 5 + s; 1, 0, -1 = unknown
+        "in_view": "bools",  # 155: the sensor's cone at that distance lies inside the image
+    },
+)
+
+RESPONSES = Table(  # predict: what the network answered
+    name="responses",
+    version=1,
+    key=("model", "scene_id"),
+    columns={"model": "str", "scene_id": "str", "probability": "float32s"},  # 155 as in LABELS
+)
+
+PREDICTIONS = Table(  # predict: task metrics, long
+    name="predictions",
+    version=1,
+    key=("model", "cell_id", "metric"),
+    columns={
+        "model": "str",
+        "cell_id": "str",
+        "metric": "str",  # a name in audit.metrics.specs
+        "value": "float",
+        "undefined_reason": "str",  # empty when value is a number
+    },
+)
+
+ATTENTION = Table(  # attribute: attention overlap, long
+    name="attention",
+    version=1,
+    key=("model", "scene_id", "method", "source", "metric", "region"),
+    columns={
+        "model": "str",
+        "scene_id": "str",
+        "method": "str",  # saliency, grad_cam, hires_cam; '-' for maps that need no network
+        "source": "str",  # model, untrained, ceiling, edges, gaussian, random
+        "metric": "str",  # relevance_mass_accuracy, enrichment, pointing_game, mass_split
+        "region": "str",  # object, cast_shadow, floor, background
+        "value": "float",
+        "chance": "float",
+        "undefined_reason": "str",
+    },
+)
+
+CONDITIONS = Table(  # analyse: per condition
+    name="conditions",
+    version=1,
+    has_factors=True,
+    key=("model", "metric", "method", "region"),
+    columns={
+        "model": "str",
+        "metric": "str",
+        "method": "str",  # '-' for task metrics
+        "region": "str",  # '-' for task metrics
+        "mean": "float",
+        "ci_low": "float",
+        "ci_high": "float",
+        "interval": "str",  # t, bca, wilson, identical, none
+        "n": "int",  # blocks rendered
+        "usable_n": "int",  # blocks where the metric is defined
+        "in_recipe": "bool",  # inside the checkpoint's declared training recipe
+        "chance": "float",
+        "untrained": "float",  # the same on the network with randomised weights
+    },
+)
+
+EFFECTS = Table(  # analyse: paired contrasts of levels, and pairs of levels, with their control
+    name="effects",
+    version=1,
+    key=("model", "metric", "method", "region", "contrast"),
+    columns={
+        "model": "str",
+        "metric": "str",
+        "method": "str",
+        "region": "str",
+        "contrast": "str",  # 'light=back' or 'light=back & relation=equal', factors sorted
+        "control": "str",  # 'light=front'
+        "order": "int",  # 1 or 2 factors
+        "finding_id": "str",  # F- and eight hex digits of hash(model name, metric, contrast)
+        "level_mean": "float",
+        "control_mean": "float",
+        "effect": "float",  # positive = worse, in the metric's unit; mean over the cells of the other factors
+        "ci_low": "float",
+        "ci_high": "float",
+        "simple_effect": "float",  # all other factors at control
+        "simple_low": "float",
+        "simple_high": "float",
+        "excess": "float",  # pairs: over the sum of the two single effects; NaN for singles
+        "excess_low": "float",
+        "excess_high": "float",
+        "margin": "float",  # delta of the criterion
+        "test": "str",  # t, sign_flip, none
+        "p": "float",
+        "q": "float",
+        "n": "int",
+        "usable_n": "int",
+        "in_recipe": "bool",
+        "is_failure": "bool",
+        "reason": "str",  # why the criterion was not applied; empty when it was
+    },
+)
+
+INTERVENTIONS = Table(  # analyse: what the arms of a scene cause
+    name="interventions",
+    version=1,
+    key=("model", "response", "effect", "relation", "light", "cast_shadow"),
+    columns={
+        "model": "str",
+        "response": "str",  # scene_alarm, sensor_alarm, target_logit
+        "effect": "str",  # arm_full, arm_object, arm_ghost, arm_empty; object, shadow, interaction, removal_object, removal_shadow, light
+        "relation": "str",
+        "light": "str",
+        "cast_shadow": "str",
+        "mean": "float",
+        "ci_low": "float",
+        "ci_high": "float",
+        "n": "int",
+        "usable_n": "int",
+    },
+)
+
+EARNED = Table(  # analyse: does a method's map rank scenes as the intervention does
+    name="earned",
+    version=1,
+    key=("model", "method", "region"),
+    columns={
+        "model": "str",
+        "method": "str",
+        "region": "str",  # object, cast_shadow
+        "rho": "float",  # Spearman, region share of the map with the region's intervention effect
+        "rho_low": "float",
+        "rho_high": "float",
+        "best_null": "str",  # area, edges, gaussian, random, untrained
+        "best_null_rho": "float",
+        "gain": "float",  # rho - best_null_rho
+        "gain_low": "float",
+        "gain_high": "float",
+        "earned": "bool",
+        "scenes": "int",
+        "blocks": "int",
+        "reason": "str",
+    },
+)
+
+FAILURES = Table(  # analyse: failure conditions, worst first
+    name="failures",
+    version=1,
+    key=("model", "finding_id"),
+    columns={
+        "model": "str",
+        "finding_id": "str",
+        "rank": "int",
+        "metric": "str",
+        "method": "str",
+        "condition": "str",  # the contrast
+        "control": "str",
+        "effect": "float",
+        "ci_low": "float",
+        "ci_high": "float",
+        "q": "float",
+        "level_mean": "float",
+        "control_mean": "float",
+        "usable_n": "int",
+        "severity": "float",  # lower confidence bound over margin
+        "expected": "bool",  # outside the checkpoint's training recipe
+        "ranked": "bool",  # false when the model is unfit at control
+        "example_blocks": "str",  # block ids, worst first, space separated
+        "sentence": "str",
+        "reproduce": "str",
+    },
+)
+
+PICTURES = Table(  # pictures without ground truth: what the network says, and how much the channel order matters
+    name="pictures",
+    version=1,
+    key=("model", "picture"),
+    columns={
+        "model": "str",
+        "picture": "str",
+        "mean_output": "float",
+        "mean_output_swapped": "float",  # the other channel order
+        "mean_abs_difference": "float",
+        "flipped": "float",  # share of the 31 x 5 decisions at .5 that change
+    },
+)
+
+ALL = (LABELS, RESPONSES, PREDICTIONS, ATTENTION, CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES, PICTURES)

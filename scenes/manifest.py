@@ -1,0 +1,30 @@
+"""The table the rendering side hands over: one row per cell of the design, rendered or not."""
+
+from __future__ import annotations
+
+from scenes.table import Table
+
+SCENES = Table(
+    name="scenes",
+    version=1,
+    has_factors=True,
+    key=("cell_id",),
+    columns={
+        "cell_id": "str",  # hash of (design, condition, block)
+        "scene_id": "str",  # content hash of the SceneSpec: cells with equal content share it, and its render
+        "scene_set": "str",  # tabletop, studio, pictures
+        "block_id": "str",  # the scene seed, as a string: the unit of replication
+        "stratum": "str",  # near, far, empty: what the block was drawn for
+        "status": "str",  # ok, failed (no render), rejected (a render check said no)
+        "reason": "str",  # why not ok; empty when ok
+        "shape": "str",
+        "distance_m": "float",  # from the sensors' arc to the obstacle's nearest face; NaN without obstacle
+        "albedo_delta_e": "float",  # CIEDE2000 between mean linear albedo of visible object and floor
+        "contour_delta_e": "float",  # CIEDE2000 of the rendered picture across the object's outline, median
+        "object_px": "float",  # pixels of the object mask
+        "shadow_px": "float",  # sum of cast-shadow strength on the floor
+        "object_clipped": "float",  # share of object pixels with a channel at 0 or 255
+        "floor_clipped": "float",
+        "mean_luminance": "float",  # of the picture, linear, [0, 1]
+    },
+)
