@@ -1,0 +1,1 @@
+"""The only place that imports bpy: a SceneSpec becomes pixels here. Runs inside worker processes alone."""

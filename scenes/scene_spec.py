@@ -1,0 +1,131 @@
+"""SceneSpec: one image, fully described as plain data, with a content hash.
+
+Frame: the robot's. x forward, y left, z up, origin on the floor under the robot's axle; metres, degrees.
+Colours are linear RGB in [0, 1] (scene-referred albedo or light colour), never sRGB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+BLENDER_VERSION = (4, 5)  # a constant of the key; the worker asserts it
+SHAPES = ("box", "cylinder", "sphere")
+TEXTURES = ("plain", "noise", "checker", "stripes", "speckle")
+
+Vector3 = tuple[float, float, float]
+
+
+class SceneError(ValueError):
+    """A scene that cannot be described or built as asked."""
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    width: int  # px
+    height: int  # px
+    field_of_view: float  # degrees, horizontal
+    position: Vector3
+    tilt: float  # degrees from straight down; the optical axis lies in the xz plane, towards +x
+    clip_start: float = 0.001  # m; Blender's .1 m would cut near obstacles open
+
+
+@dataclass(frozen=True)
+class MaterialSpec:
+    """A dielectric surface whose albedo has mean `color`; texture changes it by +- contrast around that mean."""
+
+    color: Vector3
+    texture: str = "plain"
+    scale: float = 20.0  # features per metre
+    contrast: float = 0.0  # [0, 1)
+    offset: Vector3 = (0.0, 0.0, 0.0)
+    roughness: float = 0.7
+    specular: float = 0.3
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    shape: str
+    size: Vector3  # extent along its own x, y, z; a sphere has three equal
+    position: tuple[float, float]  # of its centre on the floor
+    yaw: float
+    material: MaterialSpec
+    is_visible: bool = True  # to the camera and to bounced light; False = ghost
+    casts_shadow: bool = True
+
+
+@dataclass(frozen=True)
+class LightSpec:
+    """A square area light."""
+
+    position: Vector3
+    target: Vector3
+    size: float  # m, edge
+    power: float  # W
+    color: Vector3 = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    camera: CameraSpec
+    floor: MaterialSpec
+    objects: tuple[ObjectSpec, ...]
+    key: LightSpec
+    world_color: Vector3
+    world_strength: float
+    samples: int  # Cycles samples per pixel
+    render_seed: int  # Cycles' own seed
+
+    @property
+    def scene_id(self) -> str:
+        """Content hash, 32 hex digits: this spec, the schema, the Blender version and the builders' source."""
+        content = {"spec": to_plain(self), "schema": SCHEMA_VERSION, "blender": BLENDER_VERSION, "builders": _builders_digest()}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def to_plain(spec: Any) -> Any:
+    """Dataclasses, tuples and numbers as JSON values; floats rounded to a micron so that noise of arithmetic is no content."""
+    if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
+        return {f.name: to_plain(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
+    if isinstance(spec, (list, tuple)):
+        return [to_plain(v) for v in spec]
+    if isinstance(spec, float):
+        return round(spec, 6) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return spec
+
+
+def from_plain(data: dict[str, Any]) -> SceneSpec:
+    """The SceneSpec that `to_plain` described."""
+    return SceneSpec(
+        camera=CameraSpec(**_tupled(data["camera"])),
+        floor=MaterialSpec(**_tupled(data["floor"])),
+        objects=tuple(_object(o) for o in data["objects"]),
+        key=LightSpec(**_tupled(data["key"])),
+        world_color=tuple(data["world_color"]),
+        world_strength=data["world_strength"],
+        samples=data["samples"],
+        render_seed=data["render_seed"],
+    )
+
+
+def _object(data: dict[str, Any]) -> ObjectSpec:
+    return ObjectSpec(**{**_tupled(data), "material": MaterialSpec(**_tupled(data["material"]))})
+
+
+def _tupled(data: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+
+
+@cache
+def _builders_digest() -> str:
+    """Digest of the source that turns a spec into pixels: a changed builder is a changed picture."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "blender").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

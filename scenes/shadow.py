@@ -1,0 +1,146 @@
+"""Cast-shadow strength: the share of the key light that objects keep from each floor pixel.
+
+Cycles has no shadow pass. For analytic shapes on a plane the answer needs no render: the floor point of each pixel's
+centre is a ray-plane intersection, the light is sampled on a fixed grid, and each segment from floor to light is
+tested against each shape. It carries no noise, and it is defined where the object hides the floor too (ghosts).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+
+from scenes.proximity import camera_axes
+from scenes.scene_spec import CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
+
+Array = NDArray[np.float64]
+GRID = 6  # light samples per edge: strength is known to 1 / 36
+
+
+def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
+    """Strength (H, W) float32 in [0, 1] on the floor plane; 0 where the pixel's ray misses the floor.
+
+    strength = 1 - unblocked / total irradiance of the key light; both cosines and the distance are in the weights.
+    """
+    points, hits = floor_points(spec.camera)
+    strength = np.zeros(hits.shape, dtype=np.float32)
+    casters = [o for o in spec.objects if o.casts_shadow]
+    if not casters or not hits.any():
+        return strength
+    hits &= _may_be_shadowed(points, casters, spec.key)
+    floor = points[hits]
+    samples, normal = light_samples(spec.key)
+    total, open_ = np.zeros(len(floor)), np.zeros(len(floor))
+    for sample in samples:
+        toward = sample - floor
+        length = np.linalg.norm(toward, axis=1)
+        weight = np.maximum(toward[:, 2], 0) / length * np.maximum(-(toward @ normal), 0) / length / length**2
+        blocked = np.zeros(len(floor), dtype=bool)
+        for thing in casters:
+            blocked |= _blocks(thing, floor, toward)
+        total += weight
+        open_ += np.where(blocked, 0.0, weight)
+    strength[hits] = 1 - open_ / np.maximum(total, 1e-30)
+    return strength
+
+
+def floor_points(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
+    """The floor point (H, W, 3) in m through each pixel's centre, and where there is one (H, W)."""
+    right, up, forward = camera_axes(camera)
+    focal = camera.width / 2 / math.tan(math.radians(camera.field_of_view) / 2)
+    u = (np.arange(camera.width) + 0.5 - camera.width / 2) / focal
+    v = -(np.arange(camera.height) + 0.5 - camera.height / 2) / focal
+    ray = forward + u[None, :, None] * right + v[:, None, None] * up
+    hits = ray[..., 2] < -1e-6
+    t = np.where(hits, -camera.position[2] / np.where(hits, ray[..., 2], -1.0), 0.0)
+    return np.array(camera.position) + t[..., None] * ray, hits
+
+
+def light_samples(light: LightSpec) -> tuple[Array, Array]:
+    """Points (GRID**2, 3) on the light's square, and its normal, towards its target."""
+    normal = np.array(light.target) - np.array(light.position)
+    normal = normal / np.linalg.norm(normal)
+    side, up = light_axes(normal)
+    steps = ((np.arange(GRID) + 0.5) / GRID - 0.5) * light.size
+    grid = steps[:, None, None] * side + steps[None, :, None] * up
+    return np.array(light.position) + grid.reshape(-1, 3), normal
+
+
+def _may_be_shadowed(points: Array, casters: Sequence[ObjectSpec], light: LightSpec) -> NDArray[np.bool_]:
+    """Floor points (H, W, 3) inside the hull of what any caster's bounding prism can shadow; outside, strength is 0.
+
+    The floor point that a light point throws a corner onto is a projective map of the light point, so the light's four
+    corners bound what the whole square throws. Where a light corner is not above a caster nothing is excluded.
+    """
+    possible = np.zeros(points.shape[:2], dtype=bool)
+    normal = np.array(light.target) - np.array(light.position)
+    side, up = light_axes(normal / np.linalg.norm(normal))
+    half = light.size / 2
+    corners = [np.array(light.position) + half * (a * side + b * up) for a in (-1, 1) for b in (-1, 1)]
+    for thing in casters:
+        prism = _prism(thing)
+        if min(c[2] for c in corners) <= thing.size[2] + 1e-3:
+            return np.ones(points.shape[:2], dtype=bool)
+        thrown = np.concatenate([prism + (prism - c) * (prism[:, 2:] / (c[2] - prism[:, 2:])) for c in corners])
+        plane = ConvexHull(thrown[:, :2]).equations  # (faces, 3): inside where normal . x + offset <= 0
+        inside = (points[..., :2] @ plane[:, :2].T + plane[:, 2] <= 1e-9).all(axis=-1)
+        possible |= inside
+    return possible
+
+
+def _prism(thing: ObjectSpec) -> Array:
+    """The eight corners (8, 3) of the upright box around an object."""
+    c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
+    corner = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]) * np.array(thing.size)
+    return corner @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]]) + np.array([*thing.position, 0.0])
+
+
+def light_axes(normal: Array) -> tuple[Array, Array]:
+    """The square's two edges (unit vectors) for a light that shines along `normal`: one level, one upward."""
+    side = np.cross(normal, [0.0, 0.0, 1.0])
+    if np.linalg.norm(side) < 1e-9:
+        side = np.array([0.0, 1.0, 0.0])
+    side = side / np.linalg.norm(side)
+    return side, np.cross(side, normal)
+
+
+def _blocks(thing: ObjectSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
+    """Whether the segments start + t * toward, 0 < t < 1, (n, 3) each, meet the object."""
+    c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])  # rows of vectors times this = into the object's frame
+    half = np.array(thing.size) / 2
+    origin = (start - np.array([*thing.position, half[2]])) @ turn / half
+    along = toward @ turn / half
+    if thing.shape == "box":
+        near, far = _slabs(origin, along, (0, 1, 2))
+    elif thing.shape == "sphere":
+        near, far = _ball(origin, along, 3)
+    elif thing.shape == "cylinder":
+        round_near, round_far = _ball(origin, along, 2)
+        flat_near, flat_far = _slabs(origin, along, (2,))
+        near, far = np.maximum(round_near, flat_near), np.minimum(round_far, flat_far)
+    else:
+        raise SceneError(f"shape {thing.shape!r} has no shadow rule")
+    return (near < far) & (far > 1e-9) & (near < 1)
+
+
+def _slabs(origin: Array, along: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    near, far = np.full(len(origin), -np.inf), np.full(len(origin), np.inf)
+    for axis in axes:
+        step = np.where(np.abs(along[:, axis]) < 1e-12, 1e-12, along[:, axis])
+        a, b = (-1 - origin[:, axis]) / step, (1 - origin[:, axis]) / step
+        near, far = np.maximum(near, np.minimum(a, b)), np.minimum(far, np.maximum(a, b))
+    return near, far
+
+
+def _ball(origin: Array, along: Array, dimensions: int) -> tuple[Array, Array]:
+    o, d = origin[:, :dimensions], along[:, :dimensions]
+    a, b, c = (d * d).sum(1), (o * d).sum(1), (o * o).sum(1) - 1
+    disc = b * b - a * c
+    root = np.sqrt(np.maximum(disc, 0))
+    a = np.maximum(a, 1e-18)
+    return np.where(disc > 0, (-b - root) / a, np.inf), np.where(disc > 0, (-b + root) / a, -np.inf)

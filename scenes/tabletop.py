@@ -1,0 +1,146 @@
+"""The tabletop set: the robot's camera looks down at the floor, an obstacle stands 5-45 cm ahead, or nothing.
+
+A scene seed (block) draws the nuisance: floor, shape, pose, camera tilt, the direction of colour difference. Every
+condition is laid over that same draw.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from scenes import color, proximity
+from scenes.design import derive_seed
+from scenes.factors import light
+from scenes.factors.cast_shadow import SIZES
+from scenes.factors.relation import DISTINCT, NEAR
+from scenes.proximity import Robot
+from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec, Vector3
+
+STRATA = ("near", "near", "far", "empty")  # by block number: half near, a quarter beyond, a quarter without obstacle
+NEAR_TRAVEL = 15  # cm
+FAR = (0.20, 0.45)  # m from the sensors' arc
+GAP = 0.02  # m; nothing starts in contact with the robot
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera as configured; the scene seed draws the tilt within tilt_range."""
+
+    width: int = 80
+    height: int = 64
+    field_of_view: float = 60.0
+    position: Vector3 = (0.05, 0.0, 0.13)
+    tilt: float = 56.0
+    tilt_range: float = 4.0
+
+    def at(self, tilt: float) -> CameraSpec:
+        return CameraSpec(self.width, self.height, self.field_of_view, self.position, tilt)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a scene seed drew that factors need."""
+
+    stratum: str
+    distinct_color: Vector3
+    near_color: Vector3
+    light_jitter: tuple[float, float]  # degrees of azimuth, elevation
+
+
+def draw(seed: int, block: int, camera: Camera, robot: Robot, samples: int) -> tuple[SceneSpec, Draw]:
+    """The block's scene at control levels, and its draw. Raises SceneError if nothing fits the stratum."""
+    stratum = STRATA[block % len(STRATA)]
+    rng = generator(seed, block, "pose")
+    view = camera.at(camera.tilt + rng.uniform(-camera.tilt_range, camera.tilt_range))
+    floor, distinct, near = _colors(seed, block)
+    things = () if stratum == "empty" else (_obstacle(rng, stratum, view, robot, floor),)
+    jitter = generator(seed, block, "light").uniform(-8, 8, 2)
+    front = light.placed(light.PLACEMENTS["front"], SIZES["soft"])
+    spec = SceneSpec(
+        camera=view,
+        floor=floor,
+        objects=things,
+        key=front,
+        world_color=(1.0, 1.0, 1.0),
+        world_strength=0.25,
+        samples=samples,
+        render_seed=derive_seed(seed, block, "render"),
+    )
+    return spec, Draw(stratum, distinct, near, (float(jitter[0]), float(jitter[1]) / 2))
+
+
+def generator(seed: int, block: int, purpose: str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, block, purpose))
+
+
+def draw_material(rng: np.random.Generator, mean: Vector3) -> MaterialSpec:
+    """A floor-like material of that mean albedo: five kinds of texture, several scales and contrasts."""
+    kinds = ("plain", "noise", "noise", "checker", "stripes", "speckle")
+    kind = kinds[rng.integers(len(kinds))]
+    return MaterialSpec(
+        color=mean,
+        texture=kind,
+        scale=float(np.exp(rng.uniform(math.log(8), math.log(60)))),
+        contrast=0.0 if kind == "plain" else float(rng.uniform(0.05, 0.3)),
+        offset=(float(rng.uniform(0, 10)), float(rng.uniform(0, 10)), 0.0),
+        roughness=float(rng.uniform(0.5, 0.95)),
+        specular=float(rng.uniform(0.1, 0.4)),
+    )
+
+
+def draw_obstacle(rng: np.random.Generator, reach: tuple[float, float], bearing: float, material: MaterialSpec) -> ObjectSpec:
+    """A box, cylinder or sphere of 5-15 cm, its centre within `reach` m ahead and `bearing` degrees either side."""
+    shape = ("box", "cylinder", "sphere")[rng.integers(3)]
+    width, depth, height = rng.uniform(0.05, 0.15, 3)
+    if shape == "cylinder":
+        depth = width
+    if shape == "sphere":
+        width = depth = height = rng.uniform(0.07, 0.15)
+    angle, far = math.radians(rng.uniform(-bearing, bearing)), rng.uniform(*reach)
+    return ObjectSpec(
+        shape=shape,
+        size=(float(depth), float(width), float(height)),
+        position=(0.08 + far * math.cos(angle), far * math.sin(angle)),
+        yaw=float(rng.uniform(0, 360)),
+        material=material,
+    )
+
+
+def visible_share(thing: ObjectSpec, camera: CameraSpec) -> float:
+    """Share of points spread over the object's bounding prism that fall inside the image; cheap, before any render."""
+    c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
+    grid = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 5)] * 2, np.linspace(0, 1, 5), indexing="ij"), -1).reshape(-1, 3)
+    local = grid * np.array(thing.size)
+    x = c * local[:, 0] - s * local[:, 1] + thing.position[0]
+    y = s * local[:, 0] + c * local[:, 1] + thing.position[1]
+    u, v, depth = proximity.project(np.stack([x, y, local[:, 2]], axis=1), camera)
+    inside = (depth > 0) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
+    return float(inside.mean())
+
+
+def _colors(seed: int, block: int) -> tuple[MaterialSpec, Vector3, Vector3]:
+    """Floor material, and object colours distinct from it and near to it, along one direction of colour."""
+    rng = generator(seed, block, "color")
+    for _ in range(200):
+        base = color.draw_floor_color(rng)
+        hue, lift, apart = rng.uniform(0, 360), rng.uniform(-0.7, 0.7), rng.uniform(*DISTINCT)
+        distinct, near = (color.at_difference(base, d, hue, lift) for d in (apart, NEAR))
+        if distinct is not None and near is not None:
+            return draw_material(rng, base), distinct, near
+    raise SceneError(f"block {block}: no pair of colours inside the gamut")
+
+
+def _obstacle(rng: np.random.Generator, stratum: str, view: CameraSpec, robot: Robot, material: MaterialSpec) -> ObjectSpec:
+    reach = (0.06, 0.34) if stratum == "near" else (0.22, 0.60)
+    for _ in range(2000):
+        thing = draw_obstacle(rng, reach, 40.0 if stratum == "near" else 28.0, material)
+        away = proximity.distance_to_sensors(thing, robot)
+        if away < GAP or visible_share(thing, view) < 0.5:
+            continue
+        met = proximity.met_within(proximity.labels((thing,), robot), NEAR_TRAVEL)
+        if met if stratum == "near" else (not met and FAR[0] <= away <= FAR[1]):
+            return thing
+    raise SceneError(f"no obstacle fits stratum {stratum}")
