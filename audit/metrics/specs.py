@@ -1,0 +1,199 @@
+"""One spec per number: what it is called, which way is better, where it lies, what chance gives, when it is undefined.
+
+Words: a sensor is *occupied* when one of its known cells within the horizon is 1, *clear* when it has known cells
+there and all are 0. Unknown cells (-1) count for neither. The horizon is 15 cm of travel, 0 and 15 included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HORIZON = "15 cm of travel"
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A number the audit reports.
+
+    direction: lower_is_better, higher_is_better, or neither (descriptive: never a criterion). low, high: its range,
+    infinities allowed. unit: share, probability, logit, ratio. chance: what an uninformed answer scores, in words.
+    undefined_when: the reasons that stand in `undefined_reason`. sentence: what the number says, one plain sentence.
+    """
+
+    name: str
+    title: str
+    direction: str
+    low: float
+    high: float
+    unit: str
+    chance: str
+    undefined_when: tuple[str, ...]
+    sentence: str
+
+
+def _event(name: str, title: str, needs: str, sentence: str) -> MetricSpec:
+    return MetricSpec(name, title, "lower_is_better", 0.0, 1.0, "share", "-", (needs, "nan_output"), sentence)
+
+
+_TASK = (
+    _event(
+        "sensor_miss",
+        "missed sensors",
+        "no_occupied_sensor",
+        f"Share of the occupied sensors where no cell that holds an obstacle within {HORIZON} reaches the operating"
+        " threshold.",
+    ),
+    _event(
+        "sensor_false_alarm",
+        "sensors with a false alarm",
+        "no_clear_sensor",
+        f"Share of the clear sensors where some known cell within {HORIZON} reaches the operating threshold.",
+    ),
+    _event(
+        "sensor_miss_at_half",
+        "missed sensors at .5",
+        "no_occupied_sensor",
+        f"Share of the occupied sensors where no cell that holds an obstacle within {HORIZON} reaches .5.",
+    ),
+    _event(
+        "sensor_false_alarm_at_half",
+        "sensors with a false alarm at .5",
+        "no_clear_sensor",
+        f"Share of the clear sensors where some known cell within {HORIZON} reaches .5.",
+    ),
+    _event(
+        "scene_miss",
+        "missed scenes",
+        "no_occupied_sensor",
+        "1 if the scene has occupied sensors and every one of them is missed, 0 if at least one of them detects.",
+    ),
+    _event(
+        "scene_false_alarm",
+        "scenes with a false alarm",
+        "no_clear_sensor",
+        "1 if at least one clear sensor of the scene gives a false alarm, else 0.",
+    ),
+    MetricSpec(
+        "brier",
+        "Brier score",
+        "lower_is_better",
+        0.0,
+        1.0,
+        "share",
+        "0.25 for the constant answer .5",
+        ("no_known_cell", "nan_output"),
+        "Mean squared difference between probability and label over the known cells, 0 to 30 cm.",
+    ),
+    MetricSpec(
+        "sensor_alarm",
+        "sensors that alarm",
+        "neither",
+        0.0,
+        1.0,
+        "share",
+        "-",
+        ("nan_output",),
+        f"Share of the five sensors where any cell within {HORIZON}, known or not, reaches the operating threshold.",
+    ),
+    MetricSpec(
+        "scene_alarm",
+        "scenes that alarm",
+        "neither",
+        0.0,
+        1.0,
+        "share",
+        "-",
+        ("nan_output",),
+        f"1 if any cell of any sensor within {HORIZON}, known or not, reaches the operating threshold, else 0.",
+    ),
+    MetricSpec(
+        "target_logit",
+        "target",
+        "neither",
+        float("-inf"),
+        float("inf"),
+        "logit",
+        "-",
+        ("no_positive", "nan_output"),
+        "Sum of the logits over the cells that hold the obstacle, 0 to 30 cm.",
+    ),
+    MetricSpec(
+        "auc",
+        "ROC-AUC",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "0.5",
+        ("one_class", "nan_output"),
+        "How often a scene with an obstacle in a cell gets a higher probability there than a scene without, compared"
+        " within each cell and pooled over the cells by their number of pairs; ties count half.",
+    ),
+)
+
+_MAP = ("no_positive", "nan_map", "zero_map")
+_REGION = (*_MAP, "empty_region", "full_region")
+
+_ATTENTION = (
+    MetricSpec(
+        "relevance_mass_accuracy",
+        "relevance mass accuracy",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "area of the region",
+        _REGION,
+        "Share of the map's positive part that lies on the region.",
+    ),
+    MetricSpec(
+        "enrichment",
+        "enrichment",
+        "higher_is_better",
+        0.0,
+        float("inf"),
+        "ratio",
+        "1",
+        _REGION,
+        "Relevance mass accuracy over the region's share of the picture's area.",
+    ),
+    MetricSpec(
+        "pointing_game",
+        "pointing game",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "area of the region widened by the tolerance",
+        _REGION,
+        "Whether the map's highest point lies on the region or within 15/224 of the picture's side of it; the mean over"
+        " tied highest points.",
+    ),
+    MetricSpec(
+        "pointing_game_exact",
+        "pointing game, no tolerance",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "area of the region",
+        _REGION,
+        "Whether the map's highest point lies on the region itself; the mean over tied highest points.",
+    ),
+    MetricSpec(
+        "mass_split",
+        "mass split",
+        "neither",
+        0.0,
+        1.0,
+        "share",
+        "area of the region",
+        _MAP,
+        "Share of the map's positive part on each of object, cast shadow, floor and background; the four sum to 1.",
+    ),
+)
+
+TASK_METRICS: tuple[str, ...] = tuple(spec.name for spec in _TASK)
+ATTENTION_METRICS: tuple[str, ...] = tuple(spec.name for spec in _ATTENTION)
+SPECS: Mapping[str, MetricSpec] = {spec.name: spec for spec in (*_TASK, *_ATTENTION)}

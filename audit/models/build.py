@@ -1,0 +1,104 @@
+"""From a model's configuration to an adapter that has been asked one question and answered it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from audit.config import ModelConfig
+from audit.models.adapter import Adapter, LogitsOfProbabilities
+from audit.models.checkpoint import (
+    Checkpoint,
+    load_weights,
+    read_checkpoint,
+    refuse_non_finite,
+    without_checkpoint,
+)
+from audit.models.device import pick_device
+from audit.models.errors import ModelError, nearest
+from audit.models.preprocessing import Preprocessing
+from audit.models.probe import probed_grid
+from audit.models.proximity_cnn import ProximityCNN
+from audit.models.user_module import called, user_module, working_folder_importable
+
+ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {"proximity_cnn": ProximityCNN}
+OUTPUTS = ("logits", "probabilities")
+
+
+def build_adapter(config: ModelConfig, device: str) -> Adapter:
+    """The network that `config` describes, loaded, checked and on `device` (as pick_device takes it).
+
+    Raises ModelError, one line with the remedy: unknown architecture, layer or preprocessing; checkpoint missing,
+    truncated, unfit, with NaN weights or a pickled module; a module whose answer is not (B, >= 155) logits.
+    """
+    place = pick_device(device)
+    preprocessing = Preprocessing.from_config(config.preprocessing)
+    if config.outputs not in OUTPUTS:
+        raise ModelError(f"model {config.name}: outputs={config.outputs}: {nearest(config.outputs, OUTPUTS)}")
+    with working_folder_importable():  # also around the probe: some modules import on their first call
+        module, checkpoint = _loaded(config)
+        module = module.to(device=place, dtype=torch.float32).eval()
+        layer = config.target_layer or _own_target_layer(module)
+        grid = probed_grid(module, layer, config.outputs, preprocessing, place, f"model {config.name}")
+    return Adapter(
+        name=config.name,
+        architecture=config.architecture,
+        module=LogitsOfProbabilities(module).eval() if config.outputs == "probabilities" else module,
+        preprocessing=preprocessing,
+        target_layer=layer,
+        grid=grid,
+        checkpoint=checkpoint,
+        threshold=_threshold(config, checkpoint),
+        recipe=_recipe(config, checkpoint),
+        device=place,
+    )
+
+
+def _loaded(config: ModelConfig) -> tuple[nn.Module, Checkpoint]:
+    built_in = ARCHITECTURES.get(config.architecture)
+    if built_in is None and "." not in config.architecture:
+        raise ModelError(
+            f"architecture={config.architecture} is unknown: {nearest(config.architecture, ARCHITECTURES)}"
+            " (or give the dotted path of a callable that returns an nn.Module)"
+        )
+    if config.checkpoint is None:
+        if built_in is not None:
+            raise ModelError(f"model {config.name}: {config.architecture} needs a checkpoint")
+        module = user_module(config.architecture, config.arguments)
+        refuse_non_finite(module.state_dict(), f"model {config.name}")
+        return module, without_checkpoint(module)
+    checkpoint, state = read_checkpoint(config.checkpoint)
+    if built_in is None:
+        module = user_module(config.architecture, config.arguments)
+    else:
+        module = called(built_in, config.architecture, {**_outputs_of(state), **config.arguments})
+    load_weights(module, state, f"checkpoint {checkpoint.file}")
+    return module, checkpoint
+
+
+def _outputs_of(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """How many outputs a proximity checkpoint has: the public ones have 325, of which the first 155 are used."""
+    bias = state.get("decoder.3.bias")
+    return {"outputs": int(bias.shape[0])} if bias is not None and bias.ndim == 1 else {}
+
+
+def _own_target_layer(module: nn.Module) -> str:
+    """A network may name its own target layer in an attribute; it is never guessed."""
+    layer = getattr(module, "target_layer", "")
+    return layer if isinstance(layer, str) else ""
+
+
+def _threshold(config: ModelConfig, checkpoint: Checkpoint) -> float:
+    declared = config.threshold if config.threshold is not None else checkpoint.card.get("threshold", 0.5)
+    threshold = float(0.5 if declared is None else declared)
+    if not 0 <= threshold <= 1:
+        raise ModelError(f"model {config.name}: threshold={threshold} is no probability")
+    return threshold
+
+
+def _recipe(config: ModelConfig, checkpoint: Checkpoint) -> dict[str, tuple[str, ...]] | None:
+    declared = config.recipe if config.recipe is not None else checkpoint.card.get("recipe")
+    return None if declared is None else {factor: tuple(levels) for factor, levels in declared.items()}
