@@ -1,0 +1,259 @@
+"""The command line: verbs, exit codes, and the one place where errors become a line on the terminal.
+
+Results go to stdout, errors to stderr. Verbs import what they need when they are called, so that `help` loads no torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from audit import help_text
+from audit.composition import ConfigError, compose, store_of
+from audit.config import AuditConfig
+from scenes.design import nearest
+
+OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
+PAGE = Path("report", "index.html")  # in a run directory
+
+# Errors that say what the user can do about them. Looked up where they are already loaded, so that catching one does
+# not import torch.
+_EXPLAINED = (
+    ("audit.schema", "ConfigError"),
+    ("scenes.design", "DesignError"),
+    ("scenes.table", "TableError"),
+    ("scenes.renderer", "RenderError"),
+    ("audit.models.errors", "ModelError"),
+)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed, taken apart. `command` is the whole of it, for the report."""
+
+    verb: str
+    arguments: tuple[str, ...]
+    config_dir: Path | None
+    debug: bool
+    command: str
+
+    def config(self) -> AuditConfig:
+        return compose(self.arguments, self.config_dir)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 internal, 2 usage or config, 5 coverage, 130 interrupted."""
+    if argv is None:
+        argv = sys.argv[1:]
+        _let_user_modules_be_found()
+    debug = "--debug" in argv
+    try:
+        request = _request(argv)
+        return VERBS[request.verb](request)
+    except KeyboardInterrupt:
+        return _say(INTERRUPTED, "interrupted; run the same command again to go on")
+    except BrokenPipeError:  # `scene-audit help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        line = _explanation(error)
+        if line is not None:
+            return _say(USAGE, line)
+        return _say(INTERNAL, f"internal error: {type(error).__name__}: {error}; traceback in {_log(argv)}")
+
+
+def _run(request: Request) -> int:
+    config = request.config()
+    _check_writable(config, "paths.outputs", "paths.store")
+    from audit import pipeline
+    from reports import write_report
+
+    def write_page(folder: Path) -> None:
+        write_report(folder, Path(config.paths.store))
+
+    outcome = pipeline.run(config, request.command, finish=write_page)
+    for line in outcome.summary_lines:
+        print(line)
+    print(f"report    {outcome.run_dir / PAGE}")
+    return outcome.exit_code
+
+
+def _plan(request: Request) -> int:
+    from audit import pipeline
+
+    for line in pipeline.plan(request.config()):
+        print(line)
+    return OK
+
+
+def _render(request: Request) -> int:
+    config = request.config()
+    _check_writable(config, "paths.store")
+    from audit import pipeline
+
+    return pipeline.render(config)
+
+
+def _train(request: Request) -> int:
+    config = request.config()
+    _check_writable(config, "training.checkpoint", "paths.store")
+    from audit import training
+
+    return training.train(config)
+
+
+def _report(request: Request) -> int:
+    """Write a run's page again: `report [RUN_DIRECTORY] [paths.store=DIR]`."""
+    folders = [a for a in request.arguments if "=" not in a]
+    if len(folders) > 1:
+        raise ConfigError(f"report takes one run directory, not {len(folders)}: {' '.join(folders)}")
+    typed = [a for a in request.arguments if "=" in a]
+    paths = compose(typed, request.config_dir).paths
+    folder = Path(folders[0]).expanduser() if folders else Path(paths.outputs) / "latest"
+    if not (folder / "run.json").is_file():
+        raise ConfigError(f"{folder} is no finished run: it has no run.json; `run` makes one")
+    is_typed = any(a.startswith("paths.store=") for a in typed)
+    from reports import write_report
+
+    print(f"report    {write_report(folder, Path(paths.store if is_typed else store_of(folder)))}")
+    return OK
+
+
+def _doctor(request: Request) -> int:
+    from audit import doctor
+
+    findings = doctor.examine(request.config())
+    for finding in findings:
+        print(finding.line())
+    return OK if all(f.ok for f in findings) else USAGE
+
+
+def _version(request: Request) -> int:
+    try:
+        print(version("scene-audit"))
+    except PackageNotFoundError:
+        print("not installed: used from its folder")
+    return OK
+
+
+def _help(request: Request) -> int:
+    for line in help_text.lines(_program(), request.config_dir):
+        print(line)
+    return OK
+
+
+VERBS: dict[str, Callable[[Request], int]] = {
+    "run": _run,
+    "plan": _plan,
+    "render": _render,
+    "train": _train,
+    "report": _report,
+    "doctor": _doctor,
+    "version": _version,
+    "help": _help,
+}
+
+
+# flag -> the verb it stands for
+FLAGS: dict[str, tuple[str, ...]] = {"--debug": (), "--help": ("help",), "-h": ("help",), "--version": ("version",)}
+
+
+def _request(argv: Sequence[str]) -> Request:
+    """The verb, its arguments and the flags. Raises ConfigError for a flag or verb that does not exist."""
+    words: list[str] = []
+    config_dir: Path | None = None
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name == "--config-dir":
+            if not equals and not rest:
+                raise ConfigError("--config-dir takes a folder: --config-dir DIR")
+            config_dir = Path(value if equals else rest.pop(0)).expanduser()
+        elif word in FLAGS:
+            words[:0] = FLAGS[word]
+        elif word.startswith("-"):
+            raise ConfigError(f"{word}: there is no such flag; {nearest(word, [*FLAGS, '--config-dir'])}")
+        else:
+            words.append(word)
+    if not words:
+        raise ConfigError(f"what is to be done? {_program()} VERB key=value ...; verbs: {', '.join(VERBS)}")
+    if "=" in words[0]:
+        raise ConfigError(f"{words[0]}: the verb comes first: {_program()} run {shlex.join(words)}")
+    if words[0] not in VERBS:
+        raise ConfigError(f"{words[0]}: there is no such verb; {nearest(words[0], VERBS)}")
+    command = f"{_program()} {shlex.join(argv)}"
+    return Request(words[0], tuple(words[1:]), config_dir, "--debug" in argv, command)
+
+
+def _program() -> str:
+    """How this was called, so that it can be pasted: the console script, or this interpreter with -m."""
+    if not sys.argv[0].endswith("__main__.py"):
+        return "scene-audit"
+    python = Path(sys.executable)
+    return f"{python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else 'python'} -m audit"
+
+
+def _check_writable(config: AuditConfig, *keys: str) -> None:
+    """Make the folders and write into them, before any work is done. Raises ConfigError with the key and the reason."""
+    for key in keys:
+        group, name = key.split(".")
+        path = Path(getattr(getattr(config, group), name))
+        folder = path.parent if key == "training.checkpoint" else path
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(
+                f"{key}={path}: cannot be written ({reason}); choose another folder with {key}=..."
+            ) from error
+
+
+def _let_user_modules_be_found() -> None:
+    """Put the current folder last on the path: a user's own module is found there, but hides none of ours."""
+    here = os.getcwd()
+    ours = str(Path(__file__).resolve().parent.parent)
+    if here != ours:
+        sys.path[:] = [p for p in sys.path if p not in ("", here)] + [here]
+
+
+def _explanation(error: Exception) -> str | None:
+    """The line for an error that the user can act on, or None where it is ours."""
+    for module, name in _EXPLAINED:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return str(error)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return f"{error.filename or 'the disk'}: {error.strerror}; paths.outputs=DIR or paths.store=DIR takes another folder"
+    return None
+
+
+def _log(argv: Sequence[str]) -> Path:
+    """Write the current traceback to a file and return its path: in the outputs folder, else a temporary one."""
+    text = f"{_program()} {shlex.join(argv)}\n\n{traceback.format_exc()}"
+    folder = next((a.partition("=")[2] for a in reversed(argv) if a.startswith("paths.outputs=")), "outputs")
+    path = Path(folder).expanduser() / "error.log"
+    try:
+        path.write_text(text, "utf-8")
+    except OSError:
+        path = Path(tempfile.gettempdir()) / "scene-audit-error.log"
+        path.write_text(text, "utf-8")
+    return path
+
+
+def _say(code: int, line: str) -> int:
+    print("scene-audit: " + " ".join(line.split()), file=sys.stderr)
+    return code

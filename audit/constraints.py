@@ -1,0 +1,230 @@
+"""What values a configuration may have beyond their types: ranges, choices, and names that other parts declare."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit.config import AuditConfig, DesignConfig
+from audit.schema import ConfigError, show
+from scenes.design import DesignError, nearest
+from scenes.factors import controls, validate
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`; `open` excludes both ends."""
+
+    low: float
+    high: float = math.inf
+    open: bool = False
+
+    def holds(self, value: float) -> bool:
+        return self.low < value < self.high if self.open else self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        low, high = f"{self.low:.10g}", f"{self.high:.10g}"
+        if math.isinf(self.high):
+            return f"more than {low}" if self.open else f"{low} or more"
+        return f"between {low} and {high}" if self.open else f"{low} to {high}"
+
+
+POSITIVE = Range(0, open=True)
+AT_LEAST_ONE = Range(1)
+SHARE = Range(0, 1)
+
+# dotted key, * for every name or element -> what its numbers may be
+RANGES: Mapping[str, Range] = {
+    "seed": Range(0, 2**31 - 1),
+    "design.seeds": Range(1, 100_000),
+    "camera.width": Range(8, 4096),
+    "camera.height": Range(8, 4096),
+    "camera.field_of_view": Range(1, 170),
+    "camera.tilt": Range(0, 90),
+    "camera.tilt_range": Range(0, 45),
+    "robot.height": POSITIVE,
+    "robot.cone": Range(0, 3.14, open=True),
+    "robot.rays": Range(9, 10_000),
+    "robot.range": POSITIVE,
+    "robot.body_width": POSITIVE,
+    "robot.distances": Range(1, 1000),
+    "robot.scored": AT_LEAST_ONE,
+    "robot.horizon": Range(0),
+    "renderer.samples": Range(1, 65_536),
+    "renderer.workers": Range(1, 1024),
+    "renderer.chunk": AT_LEAST_ONE,
+    "renderer.timeout": POSITIVE,
+    "renderer.memory_limit": POSITIVE,
+    "renderer.retries": Range(0, 100),
+    "models.*.threshold": Range(0, 1, open=True),
+    "models.*.preprocessing.height": Range(1, 8192),
+    "models.*.preprocessing.width": Range(1, 8192),
+    "models.*.preprocessing.std.*": POSITIVE,
+    "models.*.preprocessing.epsilon": Range(0),
+    "attribution.batch": AT_LEAST_ONE,
+    "criterion.margins.*": Range(0),
+    "criterion.q": Range(0, 1, open=True),
+    "criterion.min_blocks": Range(2),
+    "criterion.min_coverage": SHARE,
+    "training.scenes": AT_LEAST_ONE,
+    "training.held_out": AT_LEAST_ONE,
+    "training.epochs": AT_LEAST_ONE,
+    "training.batch": AT_LEAST_ONE,
+    "training.learning_rate": POSITIVE,
+}
+
+# dotted key -> the words it may be
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "design.scene_set": ("tabletop", "pictures"),
+    "models.*.outputs": ("logits", "probabilities"),
+    "models.*.preprocessing.resize": ("bilinear", "linear", "area", "bicubic"),
+    "models.*.preprocessing.channels": ("rgb", "bgr"),
+    "models.*.preprocessing.normalisation": ("per_image", "fixed"),
+}
+
+# dotted key -> how many elements the list has
+LENGTHS: Mapping[str, int] = {
+    "camera.position": 3,
+    "robot.sensors.*": 3,
+    "models.*.preprocessing.mean": 3,
+    "models.*.preprocessing.std": 3,
+}
+
+
+def check(config: AuditConfig) -> None:
+    """Raise ConfigError for the first value out of its range or naming something that does not exist."""
+    _check_numbers_and_words(config)
+    _check_device(config.device)
+    _check_relations(config)
+    _check_design(config.design)
+    _check_models(config)
+    _check_names(config)
+
+
+def _check_numbers_and_words(config: AuditConfig) -> None:
+    for pattern, allowed in RANGES.items():
+        for key, value in _values(config, pattern):
+            if value is not None and not allowed.holds(value):
+                raise ConfigError(f"{key}={show(value)}: has to be {allowed}")
+    for pattern, words in CHOICES.items():
+        for key, value in _values(config, pattern):
+            if value not in words:
+                raise ConfigError(f"{key}={show(value)}: {nearest(value, words)}")
+    for pattern, length in LENGTHS.items():
+        for key, value in _values(config, pattern):
+            if len(value) != length:
+                raise ConfigError(f"{key}={show(value)}: expected {length} numbers, got {len(value)}")
+
+
+def _values(owner: Any, pattern: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything that `pattern` names below `owner`."""
+    head, _, rest = pattern.partition(".")
+    if head == "*":
+        children = list(owner.items()) if isinstance(owner, Mapping) else list(enumerate(owner))
+    else:
+        children = [(head, getattr(owner, head))]
+    for name, value in children:
+        key = f"{prefix}{name}"
+        if rest:
+            yield from _values(value, rest, key + ".")
+        else:
+            yield key, value
+
+
+def _check_device(device: str) -> None:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ConfigError(f"device={device}: {nearest(device, ('auto', 'cpu', 'cuda', 'cuda:0'))}")
+
+
+def _check_relations(config: AuditConfig) -> None:
+    """Numbers that limit each other, and what may not be empty."""
+    robot = config.robot
+    if robot.scored > robot.distances:
+        raise ConfigError(f"robot.scored={robot.scored}: has to be at most robot.distances={robot.distances}")
+    if robot.horizon >= robot.scored:
+        raise ConfigError(f"robot.horizon={robot.horizon}: has to be below robot.scored={robot.scored}")
+    paths = {
+        "paths.store": config.paths.store,
+        "paths.outputs": config.paths.outputs,
+        "training.checkpoint": config.training.checkpoint,
+    }
+    for key, path in paths.items():
+        if not path:
+            raise ConfigError(f"{key}=: is empty")
+    if not robot.sensors:
+        raise ConfigError("robot.sensors={}: at least one sensor is needed")
+
+
+def _check_design(design: DesignConfig) -> None:
+    if design.scene_set == "pictures" and design.pictures is None:
+        raise ConfigError("design.pictures has to be given: design.pictures=DIR")
+    if design.scene_set == "tabletop" and not design.factors:
+        raise ConfigError(
+            "design.factors={}: at least one factor is needed, for instance design.factors.light=[front,back]"
+        )
+    try:
+        validate(design.scene_set, design.factors)
+    except DesignError as error:
+        raise ConfigError(f"design.factors: {error}") from error
+    try:
+        controls(design.factors, design.control)
+    except DesignError as error:
+        raise ConfigError(f"design.control: {error}") from error
+    _check_keep(design)
+
+
+def _check_keep(design: DesignConfig) -> None:
+    """What is kept has to be in the design, and there has to be something left."""
+    within: dict[str, list[str]] = {
+        "presence": ["object", "ghost", "empty"] if design.arms else ["object"],
+        **design.factors,
+    }
+    for name, kept in design.keep.items():
+        key = f"design.keep.{name}"
+        if name != "seeds" and name not in within:
+            raise ConfigError(f"{key}: the design has no such factor; {nearest(name, [*within, 'seeds'])}")
+        if not kept:
+            raise ConfigError(f"{key}=[]: nothing would be left")
+        for value in kept:
+            if name == "seeds":
+                if type(value) is not int or not 0 <= value < design.seeds:
+                    raise ConfigError(f"{key}=[{show(value)}]: scene seeds are whole numbers, 0 to {design.seeds - 1}")
+            elif not isinstance(value, str):
+                raise ConfigError(f"{key}=[{show(value)}]: levels are text; quote it, and write none, never off")
+            elif value not in within[name]:
+                raise ConfigError(f"{key}=[{value}]: not a level of this design; {nearest(value, within[name])}")
+
+
+def _check_models(config: AuditConfig) -> None:
+    if not config.models:
+        raise ConfigError("model=[]: at least one model is needed")
+    for name, model in config.models.items():
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise ConfigError(f"models.{name}: a model's name is made of letters, digits and _")
+        for text in ("architecture", "checkpoint"):
+            if getattr(model, text) == "":
+                raise ConfigError(f"models.{name}.{text}=: is empty")
+        if model.recipe is not None and config.design.scene_set == "tabletop":
+            try:
+                validate(config.design.scene_set, model.recipe)
+            except DesignError as error:
+                raise ConfigError(f"models.{name}.recipe: {error}") from error
+
+
+def _check_names(config: AuditConfig) -> None:
+    """Names declared by the measuring parts. Imported here, since attribution imports torch."""
+    from audit.attribution import METHODS
+    from audit.metrics.specs import SPECS
+
+    if not config.attribution.methods:
+        raise ConfigError("attribution.methods=[]: at least one method is needed")
+    for method in config.attribution.methods:
+        if method not in METHODS:
+            raise ConfigError(f"attribution.methods=[{method}]: {nearest(method, METHODS)}")
+    for group in ("margins", "control_floor"):
+        for metric in getattr(config.criterion, group):
+            if metric not in SPECS:
+                raise ConfigError(f"criterion.{group}.{metric}: there is no such metric; {nearest(metric, SPECS)}")

@@ -1,0 +1,120 @@
+"""The help: examples first, then verbs, the parts one can choose, and every setting with its default and its comment.
+
+Nothing here is written twice: parts come from the first comment of their files, settings from `audit.config`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from audit import composition, constraints, schema
+from scenes.factors import REGISTRY
+
+WIDTH = 118
+
+_EXAMPLES = (
+    ("run", "audit the network that comes with this, on the whole design"),
+    ("run experiment=smoke", "the whole way in under a minute"),
+    ("run model.checkpoint=mine.safetensors", "your own weights for it"),
+    ("run model=user model.architecture=my_package.build model.checkpoint=mine.safetensors", "your own network"),
+    ("run 'design.keep.light=[back]' 'design.keep.seeds=[0,3]'", "a closer look at some scenes"),
+    ("plan renderer.samples=64", "what a run would render, without doing it"),
+    ("report outputs/latest", "write the page of a run again"),
+)
+
+_VERBS = (
+    ("run", "render, predict, attribute, measure, analyse, report; goes on where an earlier one stopped"),
+    ("plan", "what `run` would do: scenes, what the store has already, time and disk"),
+    ("render", "only fill the store"),
+    ("train", "render training scenes, train the proximity network, write checkpoint and card"),
+    ("report [RUN]", "write the page of a run again; without RUN the latest"),
+    ("doctor", "what this machine has and lacks, with the remedy"),
+    ("help", "this"),
+)
+
+_FLAGS = (
+    ("--config-dir DIR", "look for parts in DIR too, laid out like hydra_configs/"),
+    ("--debug", "print the traceback of every error"),
+    ("--version", "print the version"),
+)
+
+_EXIT_CODES = (
+    ("0", "done, whatever was found"),
+    ("1", "internal error; the traceback is in the file that is named"),
+    ("2", "a setting, model, checkpoint or folder that cannot be used"),
+    ("5", "too few scenes could be used for a verdict"),
+    ("130", "interrupted; the same command goes on"),
+)
+
+
+def lines(program: str, config_dir: Path | None = None) -> Iterator[str]:
+    """The help, line by line; `program` is how the command line is called. Raises ConfigError as `groups` does."""
+    available = composition.groups(config_dir)
+    yield f"{program} VERB key=value ..."
+    yield "Finds the conditions under which a vision model fails, on rendered scenes that differ in one thing at a time."
+    yield ""
+    yield "examples"
+    for arguments, meaning in _EXAMPLES:
+        yield f"  # {meaning}"
+        yield f"  {program} {arguments}"
+    for heading, rows in (("verbs", _VERBS), ("flags", _FLAGS), ("exit codes", _EXIT_CODES)):
+        yield ""
+        yield heading
+        for left, right in rows:
+            yield from _row(left, right, 18)
+    yield ""
+    yield "parts: PART=NAME, model=[NAME,NAME] for several"
+    for group, options in sorted(available.items()):
+        for name, headline in sorted(options.items()):
+            yield from _row(f"{group}={name}", headline, 30)
+    yield ""
+    yield "factors and their levels: design.factors.FACTOR=[LEVEL,LEVEL], design.keep.FACTOR=[LEVEL]"
+    for factor in REGISTRY.values():
+        for level, meaning in factor.LEVELS.items():
+            yield from _row(f"{factor.NAME}: {level}", meaning, 30)
+    yield ""
+    yield "settings: KEY=VALUE, here with their defaults; model.KEY means the only model, else models.NAME.KEY"
+    values = composition.defaults()
+    for key, comment in schema.fields():
+        if key not in ("experiment", "model.name"):
+            yield from _row(f"{key}={_default(values, key)}", _note(key, comment), 46)
+
+
+def _row(left: str, right: str, column: int) -> Iterator[str]:
+    """`left`, and `right` wrapped from `column` on, beginning on a line of its own where `left` is too long."""
+    wrapped = textwrap.wrap(right, WIDTH - column - 2)
+    if len(left) >= column or not wrapped:
+        yield f"  {left}"
+    else:
+        yield f"  {left.ljust(column)}{wrapped.pop(0)}"
+    for line in wrapped:
+        yield f"  {'':{column}}{line}"
+
+
+def _note(key: str, comment: str) -> str:
+    """The comment of a setting with its range, and with its choices where the comment does not name them."""
+    pattern = f"models.*.{key.removeprefix('model.')}" if key.startswith("model.") else key
+    choices = constraints.CHOICES.get(pattern, ())
+    allowed = str(constraints.RANGES.get(pattern, "")) or ", ".join(c for c in choices if c not in comment)
+    return f"{comment} [{allowed}]" if comment and allowed else comment or allowed
+
+
+def _default(values: Mapping[str, Any], key: str) -> str:
+    found: Any = values
+    parts = key.split(".")
+    if parts[0] == "model":
+        found, parts = next(iter(values["models"].values())), parts[1:]
+    for part in parts:
+        found = found.get(part) if isinstance(found, Mapping) else None
+    if isinstance(found, Mapping):
+        return "{" + ", ".join(f"{k}: {_inline(v)}" for k, v in found.items()) + "}"
+    return _inline(found)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(_inline(v) for v in value) + "]"
+    return schema.show(value)
