@@ -67,7 +67,10 @@ class Design:
     def conditions(self) -> list[Condition]:
         """The crossed conditions, then the arms: ghost per light and shadow kind, empty per light."""
         crossed = {f: list(v) for f, v in self.factors.items() if f != "presence"}
-        found = [self._condition("object", dict(zip(crossed, levels, strict=True))) for levels in itertools.product(*crossed.values())]
+        found = [
+            self._condition("object", dict(zip(crossed, levels, strict=True)))
+            for levels in itertools.product(*crossed.values())
+        ]
         if self.arms:
             found += self._arm("ghost", crossed, fixed=("relation",), without={"cast_shadow": ("none",)})
             found += self._arm("empty", crossed, fixed=("relation", "cast_shadow"), without={})
@@ -95,7 +98,10 @@ class Design:
             f: [self.control[f]] if f in fixed else [v for v in levels if v not in without.get(f, ())]
             for f, levels in crossed.items()
         }
-        return [self._condition(presence, dict(zip(free, levels, strict=True))) for levels in itertools.product(*free.values())]
+        return [
+            self._condition(presence, dict(zip(free, levels, strict=True)))
+            for levels in itertools.product(*free.values())
+        ]
 
 
 def derive_seed(seed: int, *purpose: object) -> int:

@@ -14,7 +14,7 @@ ROUND_SIDES = 64  # of the polygon that stands for a circle, here and in the mes
 
 
 def outline(thing: ObjectSpec, height: float) -> Array | None:
-    """The object's horizontal section at `height` m as a polygon (n, 2) in the robot frame; None where it does not reach."""
+    """The object's section at `height` m as a polygon (n, 2) in the robot frame; None where it does not reach."""
     if thing.shape == "sphere":
         radius = thing.size[2] / 2
         reach = radius**2 - (height - radius) ** 2

@@ -83,7 +83,7 @@ def met_within(label: NDArray[np.int8], travel: int) -> bool:
 
 
 def distance_to_sensors(thing: ObjectSpec, robot: Robot) -> float:
-    """Metres from the sensors' arc to the object's nearest face at their height; inf where it does not reach that height."""
+    """Metres from the sensors' arc to the object's nearest face at their height; inf where it is lower than that."""
     polygon = footprint.outline(thing, robot.height)
     if polygon is None:
         return math.inf
@@ -91,7 +91,7 @@ def distance_to_sensors(thing: ObjectSpec, robot: Robot) -> float:
 
 
 def project(points: NDArray[np.float64], camera: CameraSpec) -> tuple[NDArray[np.float64], ...]:
-    """Pixel coordinates u (right), v (down), in px from the image's corner, and depth in m along the axis, of (..., 3) points."""
+    """Of points (..., 3): u (right), v (down) in px from the image's corner, and depth in m along the axis."""
     right, up, forward = camera_axes(camera)
     rel = points - np.array(camera.position)
     depth = rel @ forward

@@ -1,12 +1,13 @@
 """Worker processes: scenes in, products in the store out, one clear record per scene that failed.
 
 Each worker is a process that lives for hundreds of scenes. It is killed when a scene takes too long, replaced when its
-memory grows past a limit or it dies; a scene that keeps failing is isolated and recorded with its reason, never dropped.
+memory grows past a limit or it dies; a scene that keeps failing is recorded with its reason, never dropped.
 What was rendered stays in the store, so a killed run goes on where it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -54,7 +55,7 @@ def render(
     with_shadow: bool = True,
     progress: Progress | None = None,
 ) -> RenderOutcome:
-    """Bring every scene into the store; what is there already is not rendered. Order of `specs` is order of rendering."""
+    """Bring every scene into the store, in the order given; what is there already is not rendered."""
     outcome = RenderOutcome()
     wanted = {spec.scene_id: spec for spec in specs}
     missing = {i: s for i, s in wanted.items() if not store.has(i, with_shadow)}
@@ -212,10 +213,8 @@ class _Worker:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         self._drain.join(1)
 
     def _lost(self) -> Reply:

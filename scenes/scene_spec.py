@@ -85,12 +85,17 @@ class SceneSpec:
     @property
     def scene_id(self) -> str:
         """Content hash, 32 hex digits: this spec, the schema, the Blender version and the builders' source."""
-        content = {"spec": to_plain(self), "schema": SCHEMA_VERSION, "blender": BLENDER_VERSION, "builders": _builders_digest()}
+        content = {
+            "spec": to_plain(self),
+            "schema": SCHEMA_VERSION,
+            "blender": BLENDER_VERSION,
+            "builders": _builders_digest(),
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def to_plain(spec: Any) -> Any:
-    """Dataclasses, tuples and numbers as JSON values; floats rounded to a micron so that noise of arithmetic is no content."""
+    """Dataclasses, tuples, numbers as JSON values; floats rounded to 1e-6, so that noise of arithmetic is no content."""
     if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
         return {f.name: to_plain(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
     if isinstance(spec, (list, tuple)):

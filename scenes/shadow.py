@@ -41,7 +41,7 @@ def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
         weight = np.maximum(toward[:, 2], 0) / length * np.maximum(-(toward @ normal), 0) / length / length**2
         blocked = np.zeros(len(floor), dtype=bool)
         for thing in casters:
-            blocked |= _blocks(thing, floor, toward)
+            blocked |= blocks(thing, floor, toward)
         total += weight
         open_ += np.where(blocked, 0.0, weight)
     strength[hits] = 1 - open_ / np.maximum(total, 1e-30)
@@ -50,14 +50,19 @@ def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
 
 def floor_points(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
     """The floor point (H, W, 3) in m through each pixel's centre, and where there is one (H, W)."""
+    ray, hits = pixel_rays(camera)
+    t = np.where(hits, -camera.position[2] / np.where(hits, ray[..., 2], -1.0), 0.0)
+    return np.array(camera.position) + t[..., None] * ray, hits
+
+
+def pixel_rays(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
+    """The ray (H, W, 3) through each pixel's centre, 1 m along the axis, and whether it meets the floor (H, W)."""
     right, up, forward = camera_axes(camera)
     focal = camera.width / 2 / math.tan(math.radians(camera.field_of_view) / 2)
     u = (np.arange(camera.width) + 0.5 - camera.width / 2) / focal
     v = -(np.arange(camera.height) + 0.5 - camera.height / 2) / focal
     ray = forward + u[None, :, None] * right + v[:, None, None] * up
-    hits = ray[..., 2] < -1e-6
-    t = np.where(hits, -camera.position[2] / np.where(hits, ray[..., 2], -1.0), 0.0)
-    return np.array(camera.position) + t[..., None] * ray, hits
+    return ray, ray[..., 2] < -1e-6
 
 
 def light_samples(light: LightSpec) -> tuple[Array, Array]:
@@ -108,7 +113,7 @@ def light_axes(normal: Array) -> tuple[Array, Array]:
     return side, np.cross(side, normal)
 
 
-def _blocks(thing: ObjectSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
+def blocks(thing: ObjectSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
     """Whether the segments start + t * toward, 0 < t < 1, (n, 3) each, meet the object."""
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])  # rows of vectors times this = into the object's frame

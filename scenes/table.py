@@ -86,7 +86,7 @@ class Table:
         return schema.empty_table().to_pandas()
 
     def _kinds(self, factors: Sequence[str]) -> dict[str, str]:
-        lead = {f: "str" for f in factors} if self.has_factors else {}
+        lead = dict.fromkeys(factors, "str") if self.has_factors else {}
         keys = {c: k for c, k in self.columns.items() if c in self.key}
         rest = {c: k for c, k in self.columns.items() if c not in self.key}
         return {**keys, **lead, **rest}
@@ -106,5 +106,7 @@ class Table:
     def _write_csv(self, ordered: pd.DataFrame, folder: Path) -> None:
         path = folder / f"{self.name}.csv"
         partial = path.with_suffix(".csv.partial")
-        ordered.assign(schema_version=self.version).to_csv(partial, index=False, float_format="%.9g", lineterminator="\n")
+        ordered.assign(schema_version=self.version).to_csv(
+            partial, index=False, float_format="%.9g", lineterminator="\n"
+        )
         os.replace(partial, path)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenes import color, proximity
-from scenes.design import derive_seed
+from scenes import color, factors, proximity
+from scenes.design import Cell, Design, derive_seed
 from scenes.factors import light
 from scenes.factors.cast_shadow import SIZES
 from scenes.factors.relation import DISTINCT, NEAR
@@ -76,22 +76,37 @@ def generator(seed: int, block: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed(seed, block, purpose))
 
 
-def draw_material(rng: np.random.Generator, mean: Vector3) -> MaterialSpec:
-    """A floor-like material of that mean albedo: five kinds of texture, several scales and contrasts."""
-    kinds = ("plain", "noise", "noise", "checker", "stripes", "speckle")
-    kind = kinds[rng.integers(len(kinds))]
+@dataclass(frozen=True)
+class TextureRange:
+    """What floor-like materials are drawn from."""
+
+    kinds: tuple[str, ...]
+    scale: tuple[float, float]  # features per metre
+    contrast: tuple[float, float]
+
+
+VARIED = TextureRange(("plain", "noise", "noise", "checker", "stripes", "speckle"), (8.0, 60.0), (0.05, 0.3))
+# Fine and faint, so that the mean over the visible part of a small object stays near its declared mean.
+FINE = TextureRange(("plain", "noise", "checker", "speckle"), (30.0, 60.0), (0.04, 0.12))
+
+
+def draw_material(rng: np.random.Generator, mean: Vector3, textures: TextureRange = VARIED) -> MaterialSpec:
+    """A floor-like material of that mean albedo."""
+    kind = textures.kinds[rng.integers(len(textures.kinds))]
     return MaterialSpec(
         color=mean,
         texture=kind,
-        scale=float(np.exp(rng.uniform(math.log(8), math.log(60)))),
-        contrast=0.0 if kind == "plain" else float(rng.uniform(0.05, 0.3)),
+        scale=float(np.exp(rng.uniform(*np.log(textures.scale)))),
+        contrast=0.0 if kind == "plain" else float(rng.uniform(*textures.contrast)),
         offset=(float(rng.uniform(0, 10)), float(rng.uniform(0, 10)), 0.0),
         roughness=float(rng.uniform(0.5, 0.95)),
         specular=float(rng.uniform(0.1, 0.4)),
     )
 
 
-def draw_obstacle(rng: np.random.Generator, reach: tuple[float, float], bearing: float, material: MaterialSpec) -> ObjectSpec:
+def draw_obstacle(
+    rng: np.random.Generator, reach: tuple[float, float], bearing: float, material: MaterialSpec
+) -> ObjectSpec:
     """A box, cylinder or sphere of 5-15 cm, its centre within `reach` m ahead and `bearing` degrees either side."""
     shape = ("box", "cylinder", "sphere")[rng.integers(3)]
     width, depth, height = rng.uniform(0.05, 0.15, 3)
@@ -112,7 +127,9 @@ def draw_obstacle(rng: np.random.Generator, reach: tuple[float, float], bearing:
 def visible_share(thing: ObjectSpec, camera: CameraSpec) -> float:
     """Share of points spread over the object's bounding prism that fall inside the image; cheap, before any render."""
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
-    grid = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 5)] * 2, np.linspace(0, 1, 5), indexing="ij"), -1).reshape(-1, 3)
+    grid = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 5)] * 2, np.linspace(0, 1, 5), indexing="ij"), -1).reshape(
+        -1, 3
+    )
     local = grid * np.array(thing.size)
     x = c * local[:, 0] - s * local[:, 1] + thing.position[0]
     y = s * local[:, 0] + c * local[:, 1] + thing.position[1]
@@ -129,11 +146,13 @@ def _colors(seed: int, block: int) -> tuple[MaterialSpec, Vector3, Vector3]:
         hue, lift, apart = rng.uniform(0, 360), rng.uniform(-0.7, 0.7), rng.uniform(*DISTINCT)
         distinct, near = (color.at_difference(base, d, hue, lift) for d in (apart, NEAR))
         if distinct is not None and near is not None:
-            return draw_material(rng, base), distinct, near
+            return draw_material(rng, base, FINE), distinct, near
     raise SceneError(f"block {block}: no pair of colours inside the gamut")
 
 
-def _obstacle(rng: np.random.Generator, stratum: str, view: CameraSpec, robot: Robot, material: MaterialSpec) -> ObjectSpec:
+def _obstacle(
+    rng: np.random.Generator, stratum: str, view: CameraSpec, robot: Robot, material: MaterialSpec
+) -> ObjectSpec:
     reach = (0.06, 0.34) if stratum == "near" else (0.22, 0.60)
     for _ in range(2000):
         thing = draw_obstacle(rng, reach, 40.0 if stratum == "near" else 28.0, material)
@@ -144,3 +163,28 @@ def _obstacle(rng: np.random.Generator, stratum: str, view: CameraSpec, robot: R
         if met if stratum == "near" else (not met and FAR[0] <= away <= FAR[1]):
             return thing
     raise SceneError(f"no obstacle fits stratum {stratum}")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell of the design and the scene that stands for it; cells of equal content share a scene_id."""
+
+    cell: Cell
+    cell_id: str
+    scene_id: str
+    spec: SceneSpec
+    stratum: str
+    obstacles: tuple[ObjectSpec, ...]  # the block's own, also in the arms that lack them: what all arms are asked about
+
+
+def plan(design: Design, camera: Camera, robot: Robot, samples: int) -> list[Planned]:
+    """Every cell of the design with its SceneSpec, block by block. Raises SceneError, DesignError."""
+    found = []
+    blocks: dict[int, tuple[SceneSpec, Draw]] = {}
+    for cell in design.cells():
+        if cell.block not in blocks:
+            blocks[cell.block] = draw(design.seed, cell.block, camera, robot, samples)
+        base, drawn = blocks[cell.block]
+        spec = factors.apply(base, cell.condition, drawn)
+        found.append(Planned(cell, cell.cell_id(design.name), spec.scene_id, spec, drawn.stratum, base.objects))
+    return found

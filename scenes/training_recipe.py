@@ -1,4 +1,4 @@
-"""The scenes the proximity network is trained on: varied floors, shapes, colours and lights, as in the public recordings.
+"""The scenes the proximity network is trained on: varied floors, shapes, colours, lights, as in public recordings.
 
 Obstacles differ clearly from the floor (CIEDE2000 above 15), light comes from the front half and shadows are soft. What
 that leaves out is for the audit to find; neither is tuned to the other.

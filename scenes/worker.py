@@ -1,4 +1,4 @@
-"""`python -m scenes.worker STORE`: the process that holds Blender. It reads jobs from stdin and answers on the old stdout.
+"""`python -m scenes.worker STORE`: the process that holds Blender. It reads jobs from stdin, answers on the old stdout.
 
 Cycles prints from C to file descriptor 1, so the protocol moves off it before bpy is imported. When stdin ends (the
 owner is gone, killed or done) the worker ends too, so no worker outlives its owner by more than one scene.
@@ -20,13 +20,13 @@ def main(root: str) -> None:
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
 
-    import psutil  # noqa: PLC0415  the protocol must leave fd 1 before anything loads Blender
+    import psutil
 
-    from scenes import shadow  # noqa: PLC0415
-    from scenes.blender.session import session  # noqa: PLC0415
-    from scenes.scene_spec import from_plain  # noqa: PLC0415
-    from scenes.store import Store  # noqa: PLC0415
-    from scenes.worker_protocol import Reply, decode_job, encode  # noqa: PLC0415
+    from scenes import shadow
+    from scenes.blender.session import session
+    from scenes.scene_spec import from_plain
+    from scenes.store import Store
+    from scenes.worker_protocol import Reply, decode_job, encode
 
     store, process = Store(Path(root)), psutil.Process()
     with session() as blender:

@@ -31,7 +31,7 @@ REGISTRY: Mapping[str, Factor] = {f.NAME: f for f in (light, relation, cast_shad
 
 
 def validate(scene_set: str, factors: Mapping[str, Sequence[str]]) -> None:
-    """Raise DesignError for an unknown scene set, factor or level, a level that is no string, or a factor without levels."""
+    """Raise DesignError for an unknown scene set, factor or level, a level that is no string, or no levels."""
     if scene_set not in ("tabletop", "pictures"):
         raise DesignError(f"unknown scene set {scene_set!r}: {nearest(scene_set, ('tabletop', 'pictures'))}")
     for name, levels in factors.items():
@@ -43,22 +43,28 @@ def validate(scene_set: str, factors: Mapping[str, Sequence[str]]) -> None:
             if not isinstance(level, str):
                 raise DesignError(f"level {level!r} of factor {name!r} is no string; quote it, and write none, not off")
             if level not in REGISTRY[name].LEVELS:
-                raise DesignError(f"unknown level {level!r} of factor {name!r}: {nearest(level, REGISTRY[name].LEVELS)}")
+                raise DesignError(
+                    f"unknown level {level!r} of factor {name!r}: {nearest(level, REGISTRY[name].LEVELS)}"
+                )
         if len(set(levels)) != len(levels):
             raise DesignError(f"factor {name!r} names a level twice: {', '.join(levels)}")
 
 
 def controls(factors: Mapping[str, Sequence[str]], override: Mapping[str, str]) -> dict[str, str]:
-    """The control level of each factor: the configured one, else the factor's own. Raises DesignError if not among its levels."""
+    """The control level of each factor: as configured, else its own. Raises DesignError if not among its levels."""
     found = {}
     for name, levels in factors.items():
         level = override.get(name, REGISTRY[name].CONTROL)
         if level not in levels:
-            raise DesignError(f"control level {level!r} of factor {name!r} is not among its levels: {', '.join(levels)}")
+            raise DesignError(
+                f"control level {level!r} of factor {name!r} is not among its levels: {', '.join(levels)}"
+            )
         found[name] = level
     unknown = [name for name in override if name not in factors]
     if unknown:
-        raise DesignError(f"control of factor {unknown[0]!r}, which the design does not have: {nearest(unknown[0], factors)}")
+        raise DesignError(
+            f"control of factor {unknown[0]!r}, which the design does not have: {nearest(unknown[0], factors)}"
+        )
     return found
 
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 NAME = "cast_shadow"
 CONTROL = "soft"
-LEVELS = {"soft": "a light .35 m wide", "hard": "a light .02 m wide", "none": "the soft light, the object casts no shadow"}
+LEVELS = {
+    "soft": "a light .35 m wide",
+    "hard": "a light .02 m wide",
+    "none": "the soft light, the object casts no shadow",
+}
 SIZES = {"soft": 0.35, "none": 0.35, "hard": 0.02}  # m
 
 

@@ -56,7 +56,9 @@ def placed(place: Placement, size: float, color: Vector3 = (1.0, 1.0, 1.0)) -> L
     P cos(theta) / (pi r^2); a white diffuse floor then has radiance irradiance / pi.
     """
     azimuth, elevation = math.radians(place.azimuth), math.radians(place.elevation)
-    way = np.array([math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)])
+    way = np.array(
+        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+    )
     x, y, z = np.array(TARGET) + place.distance * way
     power = place.exposure * math.pi * math.pi * place.distance**2 / math.sin(elevation)
     return LightSpec(position=(float(x), float(y), float(z)), target=TARGET, size=size, power=power, color=color)

@@ -1,0 +1,65 @@
+"""Picturing: pictures somebody else made, without ground truth. What the network says, where it looks; no inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from audit.attribution import attribute
+from audit.config import AuditConfig
+from audit.models.adapter import Adapter
+from audit.models.channel_order import flips
+from audit.tables import PICTURES, RESPONSES
+from scenes.design import DesignError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def find_pictures(config: AuditConfig) -> list[Path]:
+    """The pictures of design.pictures by name. Raises DesignError where there are none."""
+    if config.design.pictures is None:
+        raise DesignError("design.pictures is not set: give the folder of pictures, design.pictures=FOLDER")
+    folder = Path(config.design.pictures)
+    if not folder.is_dir():
+        raise DesignError(f"design.pictures={folder} is no folder")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise DesignError(f"design.pictures={folder} holds no picture ({', '.join(SUFFIXES)})")
+    return found
+
+
+def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str, Adapter], folder: Path) -> None:
+    """Write `pictures`, `responses`, the pictures themselves, and maps of the cells each network says are occupied."""
+    names = [f.stem for f in files]
+    images = [_read(f) for f in files]
+    (folder / "pictures").mkdir()
+    for name, image in zip(names, images, strict=True):
+        Image.fromarray(image).save(folder / "pictures" / f"{name}.png")
+    tables, responses = [], []
+    for model, adapter in adapters.items():
+        tables.append(flips(adapter, images).assign(model=model, picture=names))
+        probability = 1 / (1 + np.exp(-adapter.logits(images).astype(np.float64)))
+        responses.append(
+            pd.DataFrame({"model": model, "scene_id": names, "probability": list(probability.astype(np.float32))})
+        )
+        said = probability >= adapter.threshold
+        maps = attribute(adapter, images, said, config.attribution.methods, config.attribution.batch)
+        into = folder / "attributions" / model
+        into.mkdir(parents=True)
+        for method, array in maps.items():
+            kept = said.any(axis=1)
+            np.savez(into / f"{method}.npz", scene_ids=np.array(names)[kept], maps=array[kept])
+    PICTURES.write(pd.concat(tables, ignore_index=True), folder, csv=True)
+    RESPONSES.write(pd.concat(responses, ignore_index=True), folder)
+
+
+def _read(file: Path) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise DesignError(f"picture {file.name} cannot be read: {error}") from error

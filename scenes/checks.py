@@ -1,0 +1,107 @@
+"""Render checks, before anything is scored: is the picture what the spec says? And what was measured on it.
+
+A scene that fails a check is kept in the table with its reason and left out of every number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenes import color, proximity, shadow
+from scenes.proximity import Robot
+from scenes.scene_spec import CameraSpec, ObjectSpec, SceneSpec
+from scenes.store import Render
+
+LEAST_OBJECT = 20  # px at 80 x 64: below, nobody could see it
+LEAST_AGREEMENT = 0.9  # IoU of the rendered mask with the one the spec's shapes project to
+DARKEST = 0.004  # mean linear luminance
+FLATTEST = 0.5  # standard deviation of the picture in 8-bit levels
+
+
+@dataclass(frozen=True)
+class Checked:
+    """status: ok, rejected. The covariates are what scenes.manifest.SCENES declares under the same names."""
+
+    status: str
+    reason: str
+    shape: str
+    distance_m: float
+    albedo_delta_e: float
+    contour_delta_e: float
+    object_px: float
+    shadow_px: float
+    object_clipped: float
+    floor_clipped: float
+    mean_luminance: float
+
+
+def check(spec: SceneSpec, render: Render, robot: Robot) -> Checked:
+    """The checks and covariates of one rendered scene."""
+    visible = [o for o in spec.objects if o.is_visible]
+    linear = color.srgb_decode(render.rgb / 255.0)
+    luminance = float((linear @ np.array([0.2126, 0.7152, 0.0722])).mean())
+    seen = render.object > 0
+    reason = _fault(spec.camera, visible, render, seen, luminance)
+    clipped = ((render.rgb == 0) | (render.rgb == 255)).any(axis=-1)
+    floor, thing = render.albedo.astype(float)
+    return Checked(
+        status="rejected" if reason else "ok",
+        reason=reason,
+        shape=" and ".join(o.shape for o in spec.objects) or "none",
+        distance_m=min((proximity.distance_to_sensors(o, robot) for o in visible), default=math.nan),
+        albedo_delta_e=float(color.delta_e(floor, thing)) if seen.any() and np.isfinite(floor).all() else math.nan,
+        contour_delta_e=contour_difference(linear, seen),
+        object_px=float(seen.sum()),
+        shadow_px=float((render.shadow * render.floor).sum()),
+        object_clipped=float(clipped[seen].mean()) if seen.any() else math.nan,
+        floor_clipped=float(clipped[render.floor > 0].mean()) if (render.floor > 0).any() else math.nan,
+        mean_luminance=luminance,
+    )
+
+
+def _fault(
+    camera: CameraSpec, visible: list[ObjectSpec], render: Render, seen: NDArray[np.bool_], luminance: float
+) -> str:
+    """The first check that fails, in words; empty when none does."""
+    if luminance < DARKEST:
+        return f"black: mean luminance {luminance:.4f}"
+    if float(render.rgb.std()) < FLATTEST:
+        return "flat: the picture has no structure"
+    if not visible:
+        return "an object is seen where there should be none" if seen.any() else ""
+    if seen.sum() < LEAST_OBJECT:
+        return f"object not visible: {int(seen.sum())} px"
+    expected = projected_mask(camera, visible)
+    agreement = float((expected & seen).sum() / max((expected | seen).sum(), 1))
+    if agreement < LEAST_AGREEMENT:
+        return f"geometry cut or misplaced: mask agrees with the spec by {agreement:.2f}"
+    return ""
+
+
+def projected_mask(camera: CameraSpec, things: list[ObjectSpec]) -> NDArray[np.bool_]:
+    """Pixels (H, W) whose centre's ray meets one of the shapes, in closed form: what the renderer's mask has to be."""
+    rays, _ = shadow.pixel_rays(camera)
+    start = np.broadcast_to(np.array(camera.position), rays.shape).reshape(-1, 3)
+    hit = np.zeros(len(start), dtype=bool)
+    for thing in things:
+        hit |= shadow.blocks(thing, start, rays.reshape(-1, 3) * 100.0)
+    return hit.reshape(rays.shape[:2])
+
+
+def contour_difference(linear: NDArray[np.floating], seen: NDArray[np.bool_]) -> float:
+    """Median CIEDE2000 across the object's outline.
+
+    One pixel further in is held against one further out, since the pixel filter mixes the outline's own.
+    """
+    inside, outside = [], []
+    for picture, mask in ((linear, seen), (linear.transpose(1, 0, 2), seen.T)):
+        a, b, c, d = mask[:-3], mask[1:-2], mask[2:-1], mask[3:]
+        leaving, entering = a & b & ~c & ~d, ~a & ~b & c & d
+        inside += [picture[:-3][leaving], picture[3:][entering]]
+        outside += [picture[3:][leaving], picture[:-3][entering]]
+    pairs_in, pairs_out = np.concatenate(inside), np.concatenate(outside)
+    return float(np.median(color.delta_e(pairs_in, pairs_out))) if len(pairs_in) else math.nan
