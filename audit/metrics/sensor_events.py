@@ -161,7 +161,7 @@ def _never(like: Mask) -> Texts:
 
 
 def _by_sensor(cells: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    return cells.reshape(len(cells), -1, len(SENSORS))
+    return cells.reshape(len(cells), cells.shape[1] // len(SENSORS), len(SENSORS))
 
 
 def _check_shapes(probability: Floats, label: Integers) -> None:

@@ -98,7 +98,7 @@ class Preprocessing:
         (std + epsilon) with x in [0, 1], mean and std over all pixels and channels of one image together, std with
         n - 1 as torch has it; a flat image gives zeros. fixed: (x - mean) / std per channel.
         """
-        stacked = self._resized(images)
+        stacked = np.ascontiguousarray(self._resized(images))  # a reversed view has strides torch refuses
         pixels = torch.tensor(stacked).to(device).permute(0, 3, 1, 2)
         if self.channels == "bgr":
             pixels = pixels.flip(1)
@@ -129,5 +129,5 @@ class Preprocessing:
         if isinstance(images, np.ndarray) and images.shape[1:3] == size:
             return images
         resize = RESIZE[self.resize]
-        fitted = [image if image.shape[:2] == size else resize(image, *size) for image in images]
+        fitted = [image if image.shape[:2] == size else resize(np.ascontiguousarray(image), *size) for image in images]
         return np.stack(fitted) if fitted else np.empty((0, *size, 3), np.uint8)

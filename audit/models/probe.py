@@ -77,7 +77,7 @@ def _check_answer(answer: object, outputs: str, name: str) -> None:
     if not answer.is_floating_point() or not torch.isfinite(answer).all():
         raise ModelError(f"{name} answers with NaN, infinite or integer values to random pictures")
     if outputs == "probabilities" and not bool(((answer >= 0) & (answer <= 1)).all()):
-        low, high = float(answer.min()), float(answer.max())
+        low, high = answer.min().item(), answer.max().item()
         raise ModelError(f"{name}: outputs=probabilities, but it answers {low:.3g} to {high:.3g}: set outputs=logits")
     if outputs == "logits" and _ends_in_sigmoid(answer):
         raise ModelError(f"{name}: outputs=logits, but the network ends in a sigmoid: set outputs=probabilities")

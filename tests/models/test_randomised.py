@@ -1,0 +1,61 @@
+"""The untrained null: same network, weights that know nothing, and nobody else disturbed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from audit.models import Adapter
+from audit.models.proximity_cnn import ProximityCNN
+from audit.models.randomised import randomised
+
+
+def test_every_weight_is_drawn_anew_and_the_original_keeps_its_own(adapter: Adapter) -> None:
+    before = {key: values.clone() for key, values in adapter.module.state_dict().items()}
+    null = randomised(adapter, 5)
+    for key, values in adapter.module.state_dict().items():
+        assert torch.equal(values, before[key])
+        assert not torch.equal(null.module.state_dict()[key], values)
+    assert null.checkpoint.sha256 != adapter.checkpoint.sha256
+    assert (null.preprocessing, null.target_layer, null.grid) == (
+        adapter.preprocessing,
+        adapter.target_layer,
+        adapter.grid,
+    )
+
+
+def test_a_seed_says_which_weights(adapter: Adapter, pictures: np.ndarray) -> None:
+    answers = [randomised(adapter, seed).logits(pictures) for seed in (1, 1, 2)]
+    assert (answers[0] == answers[1]).all()
+    assert not np.allclose(answers[0], answers[2])
+
+
+def test_the_weights_are_those_of_a_network_before_training(adapter: Adapter) -> None:
+    torch.manual_seed(11)
+    fresh = ProximityCNN().state_dict()
+    null = randomised(adapter, 11).module.state_dict()
+    assert all(torch.equal(null[key], values) for key, values in fresh.items())
+
+
+def test_the_global_generator_goes_on_as_if_nothing_had_happened(adapter: Adapter) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    randomised(adapter, 9)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_parameters_nobody_knows_how_to_draw_are_shuffled_and_keep_their_scale(adapter: Adapter) -> None:
+    class Loose(ProximityCNN):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.arange(100.0))
+
+    import dataclasses
+
+    loose = Loose()
+    null = randomised(dataclasses.replace(adapter, module=loose), 3).module
+    assert isinstance(null, Loose)
+    assert torch.equal(null.scale.detach().sort().values, torch.arange(100.0))
+    assert not torch.equal(null.scale, loose.scale)
