@@ -92,8 +92,8 @@ def score(
         "target_logit": target_logit(p, label == 1 if target is None else target, logits),
     }
     frame: dict[str, Floats | Texts] = {}
-    for metric, (value, reason) in columns.items():
-        reason = np.where(broken, "nan_output", reason)
+    for metric, (value, why) in columns.items():
+        reason = np.where(broken, "nan_output", why)
         frame[metric] = np.where(reason == "", value, np.nan)
         frame[metric + REASON] = reason
     return pd.DataFrame(frame)

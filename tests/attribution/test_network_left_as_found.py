@@ -68,7 +68,8 @@ def test_a_network_that_breaks_is_left_as_it_was(untrained: Adapter, pictures, t
 def test_pictures_and_targets_are_not_written_to(untrained: Adapter, pictures, targets) -> None:
     copies = pictures.copy(), targets.copy()
     attribute(untrained, pictures, targets, ALL)
-    assert (pictures == copies[0]).all() and (targets == copies[1]).all()
+    assert (pictures == copies[0]).all()
+    assert (targets == copies[1]).all()
 
 
 def test_settings_of_torch_come_back(untrained: Adapter, pictures, targets) -> None:

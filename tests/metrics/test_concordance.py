@@ -75,7 +75,9 @@ def test_the_table_has_a_row_per_distance_and_sensor_with_scipys_auc_and_its_cou
         assert row["auc"] == pytest.approx(expected)
         assert row["ci_low"] <= row["auc"] <= row["ci_high"]
     hollow = table.loc[7]
-    assert np.isnan(hollow["auc"]) and hollow["undefined_reason"] == "one_class" and hollow["interval"] == "none"
+    assert np.isnan(hollow["auc"])
+    assert hollow["undefined_reason"] == "one_class"
+    assert hollow["interval"] == "none"
 
 
 def test_the_share_of_scenes_in_view_stands_beside_each_cell() -> None:
@@ -106,10 +108,13 @@ def test_perfect_order_still_has_an_interval_with_width() -> None:
     y = np.zeros((12, CELLS), np.int8)
     y[:4] = 1
     table = auc_table(y * 0.8 + 0.1, y)
-    assert (table["auc"] == 1).all() and (table["interval"] == "newcombe").all()
-    assert (table["ci_high"] == 1).all() and (table["ci_low"] < 0.95).all()
+    assert (table["auc"] == 1).all()
+    assert (table["interval"] == "newcombe").all()
+    assert (table["ci_high"] == 1).all()
+    assert (table["ci_low"] < 0.95).all()
     low, high = newcombe(0.0, 4, 8)
-    assert low == 0 and high == pytest.approx(1 - table.loc[0, "ci_low"])
+    assert low == 0
+    assert high == pytest.approx(1 - table.loc[0, "ci_low"])
 
 
 def test_newcombes_interval_solves_its_own_equation() -> None:

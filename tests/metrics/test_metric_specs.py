@@ -25,7 +25,9 @@ def test_every_spec_says_which_way_is_better_and_where_it_lies() -> None:
         assert spec.direction in {"lower_is_better", "higher_is_better", "neither"}
         assert spec.low < spec.high
         assert spec.unit in {"share", "logit", "ratio"}
-        assert spec.sentence.endswith(".") and spec.undefined_when and spec.title
+        assert spec.sentence.endswith(".")
+        assert spec.undefined_when
+        assert spec.title
 
 
 def test_metrics_need_no_torch() -> None:

@@ -22,7 +22,8 @@ def test_a_flat_picture_has_no_edges() -> None:
 
 def test_the_gaussian_is_centred_symmetric_and_a_quarter_of_each_side_wide() -> None:
     bell = gaussian(64, 80)
-    assert bell.shape == (64, 80) and bell.dtype == np.float32
+    assert bell.shape == (64, 80)
+    assert bell.dtype == np.float32
     np.testing.assert_array_equal(bell, bell[::-1, ::-1])
     assert bell.argmax() in (31 * 80 + 39, 31 * 80 + 40, 32 * 80 + 39, 32 * 80 + 40)
     column = bell[:, 40] / bell[:, 40].max()
@@ -32,7 +33,8 @@ def test_the_gaussian_is_centred_symmetric_and_a_quarter_of_each_side_wide() -> 
 def test_random_maps_are_named_by_their_seed() -> None:
     assert (random(4, 5, 3) == random(4, 5, 3)).all()
     assert (random(4, 5, 3) != random(4, 5, 4)).any()
-    assert random(64, 80, 1).min() >= 0 and random(64, 80, 1).max() < 1
+    assert random(64, 80, 1).min() >= 0
+    assert random(64, 80, 1).max() < 1
 
 
 def test_the_ceiling_keeps_mass_and_blurs_by_the_grid() -> None:

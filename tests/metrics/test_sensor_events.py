@@ -85,8 +85,10 @@ def test_the_horizon_includes_fifteen_centimetres_and_not_sixteen() -> None:
     label[16:, 1] = 1
     p[16:, 1] = 0.9
     scored = one(p, label)
-    assert scored["sensor_miss" + REASON] == "no_occupied_sensor" and math.isnan(scored["sensor_miss"])  # type: ignore[arg-type]
-    assert scored["sensor_false_alarm"] == 0 and scored["scene_alarm"] == 0
+    assert scored["sensor_miss" + REASON] == "no_occupied_sensor"
+    assert math.isnan(scored["sensor_miss"])
+    assert scored["sensor_false_alarm"] == 0
+    assert scored["scene_alarm"] == 0
     label[15, 1] = 1
     assert one(p, label)["sensor_miss"] == 1
     assert one(p, label, horizon=16)["sensor_miss"] == 0
@@ -97,8 +99,10 @@ def test_unknown_cells_decide_nothing_but_count_as_alarms() -> None:
     label[4:] = -1
     p[10] = 0.9
     scored = one(p, label)
-    assert scored["sensor_false_alarm"] == 0 and scored["scene_false_alarm"] == 0
-    assert scored["sensor_alarm"] == 1 and scored["scene_alarm"] == 1
+    assert scored["sensor_false_alarm"] == 0
+    assert scored["scene_false_alarm"] == 0
+    assert scored["sensor_alarm"] == 1
+    assert scored["scene_alarm"] == 1
     assert scored["brier"] == pytest.approx(0.01)
 
 
@@ -119,8 +123,10 @@ def test_rates_are_over_the_sensors_they_are_about() -> None:
     label[10:, [0, 1]] = 1
     p[11, 0] = p[3, 4] = 0.8
     scored = one(p, label)
-    assert scored["sensor_miss"] == 1 / 2 and scored["sensor_false_alarm"] == 1 / 3
-    assert scored["scene_miss"] == 0 and scored["scene_false_alarm"] == 1
+    assert scored["sensor_miss"] == 1 / 2
+    assert scored["sensor_false_alarm"] == 1 / 3
+    assert scored["scene_miss"] == 0
+    assert scored["scene_false_alarm"] == 1
     assert scored["sensor_alarm"] == 2 / 5
 
 
@@ -156,7 +162,9 @@ def test_an_arm_is_asked_about_the_cells_of_its_full_scene() -> None:
 
 def test_certain_probabilities_have_finite_targets() -> None:
     total, reason = target_logit(np.array([[0.0, 1.0, 1.0]]), np.array([[False, True, True]]))
-    assert np.isfinite(total).all() and total[0] > 20 and reason[0] == ""
+    assert np.isfinite(total).all()
+    assert total[0] > 20
+    assert reason[0] == ""
 
 
 def test_a_network_that_answers_nan_is_undefined_not_clear() -> None:

@@ -84,7 +84,8 @@ def test_a_module_in_the_current_folder_is_found_and_the_import_path_put_back(us
     adapter = user("Net")
     assert sys.path == path
     assert adapter.grid == (16, 20)
-    assert adapter.checkpoint.file == "" and len(adapter.checkpoint.sha256) == 64
+    assert adapter.checkpoint.file == ""
+    assert len(adapter.checkpoint.sha256) == 64
 
 
 def test_its_arguments_reach_the_callable(user: Callable[..., Adapter]) -> None:
@@ -178,7 +179,8 @@ def test_planted_networks_are_named_by_dotted_path(from_root: Path, name: str) -
     if name == "ConstantNet":
         assert (answers == -3).all()
     else:
-        assert (answers[0] < -5).all() and (answers[1] > 5).all()
+        assert (answers[0] < -5).all()
+        assert (answers[1] > 5).all()
 
 
 def test_the_border_network_is_blind_to_everything_but_six_columns(from_root: Path, pictures: np.ndarray) -> None:
@@ -195,7 +197,8 @@ def test_the_border_network_is_blind_to_everything_but_six_columns(from_root: Pa
 def test_answers_do_not_depend_on_the_batch_size(adapter: Adapter, pictures: np.ndarray) -> None:
     one = adapter.logits(pictures, batch=1)
     np.testing.assert_allclose(adapter.logits(pictures, batch=16), one, atol=1e-6)
-    assert one.shape == (7, 155) and one.dtype == np.float32
+    assert one.shape == (7, 155)
+    assert one.dtype == np.float32
 
 
 def test_equal_questions_get_equal_bytes(adapter: Adapter, pictures: np.ndarray) -> None:

@@ -63,7 +63,9 @@ def test_a_pickled_whole_module_is_refused_with_the_remedy(tmp_path: Path, legac
     file = tmp_path / "model.pt"
     torch.save(ProximityCNN(), file, _use_new_zipfile_serialization=not legacy)
     message = refusal(file)
-    assert "pickled" in message and "refused" in message and "state_dict()" in message
+    assert "pickled" in message
+    assert "refused" in message
+    assert "state_dict()" in message
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -102,7 +104,9 @@ def test_weights_that_are_not_numbers_are_refused_by_name(saved: Save, value: fl
     state["decoder.3.weight"][7, 7] = value
     save_file(state, file)
     message = refusal(file)
-    assert "NaN or infinite" in message and "decoder.3.weight" in message and "encoder" not in message
+    assert "NaN or infinite" in message
+    assert "decoder.3.weight" in message
+    assert "encoder" not in message
 
 
 def test_a_checkpoint_of_another_architecture_lists_every_kind_of_fault_at_once(saved: Save) -> None:
@@ -121,7 +125,8 @@ def test_a_checkpoint_of_another_architecture_lists_every_kind_of_fault_at_once(
 def test_long_lists_of_keys_are_cut_with_their_count(tmp_path: Path) -> None:
     save_file({f"layer{i}.weight": torch.zeros(1) for i in range(300)}, tmp_path / "other.safetensors")
     message = refusal(tmp_path / "other.safetensors")
-    assert "and 292 more" in message and "encoder.0.weight" in message
+    assert "and 292 more" in message
+    assert "encoder.0.weight" in message
 
 
 def test_a_prefix_in_front_of_every_key_is_pointed_out(saved: Save) -> None:
@@ -155,7 +160,8 @@ def test_a_packaged_checkpoint_comes_with_its_card(
     saved(name="checkpoints/shipped.safetensors").with_suffix(".json").write_text('{"threshold": 0.31}')
     monkeypatch.setattr("audit.models.checkpoint.files", lambda package: tmp_path)
     adapter = build("packaged:shipped")
-    assert adapter.threshold == 0.31 and adapter.checkpoint.file == "shipped.safetensors"
+    assert adapter.threshold == 0.31
+    assert adapter.checkpoint.file == "shipped.safetensors"
     assert build("packaged:shipped.safetensors").checkpoint == adapter.checkpoint
     assert "did you mean shipped" in refusal("packaged:shiped")
     assert "no checkpoint '../net'" in refusal("packaged:../net")

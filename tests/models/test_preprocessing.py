@@ -106,7 +106,8 @@ def test_height_and_width_are_not_exchanged() -> None:
     picture[0, :16] = 200
     fed = preprocessing(normalisation="fixed").apply(picture)[0, 0]
     assert fed.shape == (64, 80)
-    assert float(fed[:20].min()) > 0.7 and float(fed[44:].max()) == 0
+    assert float(fed[:20].min()) > 0.7
+    assert float(fed[44:].max()) == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -114,7 +115,8 @@ def test_height_and_width_are_not_exchanged() -> None:
 def test_regions_that_sum_to_one_still_do_where_the_picture_ends_up(seed: int, size: tuple[int, int]) -> None:
     regions = np.random.default_rng(seed).dirichlet([0.3] * 4, size).transpose(2, 0, 1).astype(np.float32)
     seen = preprocessing().geometry(regions)
-    assert seen.shape == (4, 64, 80) and seen.dtype == np.float32
+    assert seen.shape == (4, 64, 80)
+    assert seen.dtype == np.float32
     np.testing.assert_allclose(seen.sum(axis=0), 1.0, atol=1e-5)
     np.testing.assert_allclose(seen.mean(axis=(1, 2)), regions.mean(axis=(1, 2)), atol=1e-5)
 

@@ -33,7 +33,8 @@ def test_the_network_of_2019_has_249539_parameters() -> None:
 
 def test_dropout_stands_before_the_first_dense_layer_and_switches_off() -> None:
     network = ProximityCNN()
-    assert isinstance(network.decoder[0], torch.nn.Dropout) and network.decoder[0].p == 0.2
+    assert isinstance(network.decoder[0], torch.nn.Dropout)
+    assert network.decoder[0].p == 0.2
     network.eval()
     picture = torch.rand(1, 3, 64, 80)
     assert torch.equal(network(picture), network(picture))
