@@ -1,0 +1,9 @@
+"""The page a person reads: verdict first, then findings with their evidence, then everything behind them.
+
+Reads a finished run directory and the render store; computes no statistic of its own, so every number on the page
+stands in one of the run's tables. Imports neither torch nor Blender.
+"""
+
+from reports.page import write_report
+
+__all__ = ["write_report"]

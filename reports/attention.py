@@ -1,0 +1,193 @@
+"""Attention overlap: the model's maps beside what maps without the model score, and whether a method earned its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from markupsafe import Markup
+
+from reports import figures, words
+from reports.numbers import difference, interval, number
+from reports.run_record import RunRecord, ordered
+
+NULLS = ("untrained", "edges", "gaussian", "random")
+COLUMNS = ("model", *NULLS, "ceiling", "chance")
+REGION_ORDER = ("object", "cast_shadow", "floor", "background")
+_METRICS = ("relevance_mass_accuracy", "enrichment", "pointing_game", "pointing_game_exact")
+_LINE_WIDTH = 220
+_BAR_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class OverlapRow:
+    """One method on one metric and region. values: in the order of COLUMNS, as text; best: index of the best null."""
+
+    metric: words.Metric
+    region: str
+    first: bool
+    span: int
+    method: str
+    values: tuple[str, ...]
+    line: Markup
+    usable: str
+    undefined: str
+    beats: bool
+
+
+@dataclass(frozen=True)
+class EarnedRow:
+    """Whether one method earned numeric claims on one region, and in words why."""
+
+    method: str
+    region: str
+    earned: bool
+    rho: str
+    null: str
+    gain: str
+    size: str
+    sentence: str
+    is_primary: bool
+
+
+@dataclass(frozen=True)
+class Split:
+    """Share of positive relevance per region, for one map."""
+
+    label: str
+    bar: Markup
+
+
+def overlap(record: RunRecord, model: str) -> list[OverlapRow]:
+    """Means over blocks (of the block's mean over its scenes with an object), per metric, region and method."""
+    frame = _mine(record, model)
+    frame = frame[frame["metric"].isin(_METRICS)]
+    rows: list[OverlapRow] = []
+    for metric in ordered(list(frame["metric"]), _METRICS):
+        of_metric = frame[frame["metric"] == metric]
+        for region in ordered(list(of_metric["region"]), REGION_ORDER):
+            group = of_metric[of_metric["region"] == region]
+            methods = ordered([m for m in group["method"] if m != "-"], _methods(record))
+            axis = figures.Axis(0.0, _top(group, metric), _LINE_WIDTH)
+            for i, method in enumerate(methods):
+                rows.append(_row(group, metric, region, method, axis, len(methods) if i == 0 else 0))
+    return rows
+
+
+def earned(record: RunRecord, model: str) -> list[EarnedRow]:
+    """The rows of the earned table in words."""
+    frame = record.frame("earned")
+    frame = frame[frame["model"] == model]
+    rows = [row for _, row in frame.iterrows()]
+    order = {m: i for i, m in enumerate(_methods(record))}
+    rows.sort(key=lambda r: (order.get(r["method"], 99), REGION_ORDER.index(r["region"])))
+    return [_earned(row, row["method"] == record.primary_method) for row in rows]
+
+
+def splits(record: RunRecord, model: str) -> list[Split]:
+    """Mass split of every method for the model and for untrained weights, of the edge map, and the regions' areas."""
+    frame = _mine(record, model)
+    frame = frame[frame["metric"] == "mass_split"]
+    out = []
+    for method in ordered([m for m in frame["method"] if m != "-"], _methods(record)):
+        for source in ("model", "untrained"):
+            part = frame[(frame["method"] == method) & (frame["source"] == source)]
+            if len(part):
+                out.append(_split(f"{words.method(method)}, {words.source(source)}", part, "value"))
+    plain = frame[frame["source"] == "edges"]
+    if len(plain):
+        out.append(_split("edge map", plain, "value"))
+    areas = frame[frame["source"] == "model"]
+    if len(areas) and areas["chance"].notna().any():
+        out.append(_split("area of the regions (chance)", areas, "chance"))
+    return out
+
+
+def undefined_notes(rows: Sequence[OverlapRow]) -> list[str]:
+    """Why scenes are left out, once per reason."""
+    return sorted({r.undefined for r in rows if r.undefined})
+
+
+def _mine(record: RunRecord, model: str) -> pd.DataFrame:
+    """Attention rows of one model on scenes with an object, each with its block."""
+    frame, scenes = record.frame("attention"), record.frame("scenes")
+    frame = frame[frame["model"] == model]
+    if "presence" in scenes:
+        scenes = scenes[scenes["presence"] == "object"]
+    blocks = scenes.drop_duplicates("scene_id")[["scene_id", "block_id"]]
+    return frame.merge(blocks, on="scene_id", how="inner")
+
+
+def _row(group: pd.DataFrame, metric: str, region: str, method: str, axis: figures.Axis, span: int) -> OverlapRow:
+    means = {"model": _mean(group, method, "model"), "chance": _chance(group, method)}
+    means.update({s: _mean(group, method, s) for s in (*NULLS, "ceiling")})
+    mine = group[(group["method"] == method) & (group["source"] == "model")]
+    marks = [figures.Mark(s, means[s], words.source(s)) for s in ("chance", "ceiling", *NULLS, "model")]
+    reasons = mine.loc[mine["undefined_reason"] != "", "undefined_reason"]
+    nulls = [means[s] for s in NULLS if not math.isnan(means[s])]
+    return OverlapRow(
+        metric=words.metric(metric),
+        region=words.region(region),
+        first=span > 0,
+        span=span,
+        method=words.method(method),
+        values=tuple(number(means[c], False) for c in COLUMNS),
+        line=figures.comparison(marks, axis),
+        usable=f"{int(mine['value'].notna().sum())} of {len(mine)}",
+        undefined="; ".join(words.reason(str(r)) for r in sorted(reasons.unique())),
+        beats=not math.isnan(means["model"]) and all(means["model"] > v for v in nulls),
+    )
+
+
+def _mean(group: pd.DataFrame, method: str, source: str) -> float:
+    """Mean over blocks. Maps that need no network stand under method '-' unless a method's grid matters to them."""
+    rows = group[(group["source"] == source) & (group["method"] == method)]
+    rows = rows if len(rows) else group[(group["source"] == source) & (group["method"] == "-")]
+    return _over_blocks(rows, "value")
+
+
+def _chance(group: pd.DataFrame, method: str) -> float:
+    return _over_blocks(group[(group["source"] == "model") & (group["method"] == method)], "chance")
+
+
+def _over_blocks(rows: pd.DataFrame, column: str) -> float:
+    means = rows.groupby("block_id", sort=True)[column].mean().dropna()
+    return float(means.mean()) if len(means) else float("nan")
+
+
+def _top(group: pd.DataFrame, metric: str) -> float:
+    if metric != "enrichment":
+        return 1.0
+    means = group.groupby(["method", "source"])["value"].mean()
+    return float(means.max()) * 1.05 if means.notna().any() else 1.0
+
+
+def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:
+    method, region, null = words.method(row["method"]), words.region(row["region"]), words.source(row["best_null"])
+    verdict = "has earned" if row["earned"] else "has not earned"
+    text = f"{method} {verdict} numeric claims about the {region}"
+    if math.isnan(row["rho"]):
+        text += f": {words.reason(str(row['reason']))}."
+        return EarnedRow(method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary)
+    rho = f"{number(row['rho'], False)} {interval(row['rho_low'], row['rho_high'], False)}"
+    gain = f"{difference(row['gain'], False)} {interval(row['gain_low'], row['gain_high'], False)}"
+    best = number(row["best_null_rho"], False)
+    text += f": over scenes, its share on the {region} goes with the {region}'s true effect by a rank correlation of"
+    text += f" {rho}; the best map that knows nothing of these weights ({null}) reaches {best}; gain {gain}."
+    return EarnedRow(method, region, bool(row["earned"]), rho, f"{null} {best}", gain, _size(row), text, is_primary)
+
+
+def _size(row: pd.Series) -> str:
+    return f"{int(row['scenes'])} scenes, {int(row['blocks'])} blocks"
+
+
+def _split(label: str, rows: pd.DataFrame, column: str) -> Split:
+    parts = [(r, _over_blocks(rows[rows["region"] == r], column)) for r in REGION_ORDER]
+    return Split(label, figures.shares(parts, _BAR_WIDTH))
+
+
+def _methods(record: RunRecord) -> list[str]:
+    configured = record.config.get("attribution") or {}
+    return [str(m) for m in configured.get("methods") or ()]

@@ -1,0 +1,64 @@
+"""How a number is printed: percent or plain, interval in brackets, NaN as 'undefined' with its reason, never as 0."""
+
+from __future__ import annotations
+
+import math
+
+NBSP = "\u00a0"
+MINUS = "\u2212"
+UNDEFINED = "undefined"
+
+
+def number(value: float, percent: bool = True, signed: bool = False) -> str:
+    """`value` as text. Percent: 0.42 -> '42 %', 0.004 -> '0.4 %'; else up to three figures. NaN -> 'undefined'."""
+    if math.isnan(value):
+        return UNDEFINED
+    sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
+    return f"{sign}{_percent(abs(value))}{NBSP}%" if percent else f"{sign}{_plain(abs(value))}"
+
+
+def difference(value: float, percent: bool = True) -> str:
+    """A signed difference; shares differ by percentage points: 0.23 -> '+23 pp'."""
+    text = number(value, percent, signed=True)
+    return text.replace("%", "pp") if percent else text
+
+
+def interval(low: float, high: float, percent: bool = True) -> str:
+    """'[15, 31]' in the unit of the number it follows; 'no interval' where there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return "no interval"
+    ends = (f"{MINUS if v < 0 and _bare(v, percent) != '0' else ''}{_bare(v, percent)}" for v in (low, high))
+    return "[{}, {}]".format(*ends)
+
+
+def count(usable: int, total: int) -> str:
+    """'n 12' or, where some blocks are undefined, 'n 9 of 12'."""
+    return f"n{NBSP}{total}" if usable == total else f"n{NBSP}{usable}{NBSP}of{NBSP}{total}"
+
+
+def small_p(value: float) -> str:
+    """A p or q value: '.032', '<.001' below that."""
+    if math.isnan(value):
+        return UNDEFINED
+    if value < 0.001:
+        return "<.001"
+    return "1" if value >= 0.995 else f"{value:.3f}"[1:] if value < 0.0995 else f"{value:.2f}"[1:]
+
+
+def _bare(value: float, percent: bool) -> str:
+    return _percent(abs(value)) if percent else _plain(abs(value))
+
+
+def _percent(value: float) -> str:
+    scaled = 100 * value
+    if 99.5 <= scaled < 100:  # nearly all is not all
+        return f"{min(scaled, 99.9):.1f}"
+    return f"{scaled:.0f}" if scaled == 0 or scaled >= 0.95 else f"{scaled:.1f}"
+
+
+def _plain(value: float) -> str:
+    if value == 0:
+        return "0"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

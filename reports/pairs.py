@@ -1,0 +1,72 @@
+"""The pairs of scenes behind a finding: the same block under the finding's levels and under their control."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports import words
+from reports.run_record import RunRecord, ordered
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a finding compares: a metric of a model at `levels` with the same at the control levels `partner`."""
+
+    model: str
+    metric: str
+    method: str
+    region: str
+    levels: Mapping[str, str]
+    partner: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell, its control cell, and how much worse the metric is in it (positive = worse; may be NaN)."""
+
+    cell: pd.Series
+    control: pd.Series
+    worse: float
+
+
+def pairs_by_block(record: RunRecord, comparison: Comparison) -> dict[str, Pair]:
+    """Block -> its pair of cells that differs most, the other factors equal in both.
+
+    Ties go to the other factors at control. Blocks without a usable pair are left out.
+    """
+    others = [f for f in record.levels if f not in comparison.levels]
+    choices = [ordered(record.levels[f], [record.control[f]]) for f in others]
+    out: dict[str, Pair] = {}
+    for block in record.blocks:
+        for combination in itertools.product(*choices):
+            pair = _pair(record, comparison, dict(zip(others, combination, strict=True)), block)
+            best = out.get(block)
+            if pair is not None and (best is None or (not math.isnan(pair.worse) and not best.worse >= pair.worse)):
+                out[block] = pair
+    return out
+
+
+def choose(pairs: Mapping[str, Pair], named: Sequence[str]) -> list[tuple[str, str]]:
+    """(block, why it is shown): the first two of the named worst blocks, and the block in the middle of all."""
+    worst = [b for b in named if b in pairs][:2]
+    chosen = [(b, "among the worst blocks") for b in worst]
+    ranked = sorted((p.worse, len(b), b) for b, p in pairs.items() if not math.isnan(p.worse))
+    middle = ranked[(len(ranked) - 1) // 2][2] if ranked else None
+    if middle is not None and middle not in worst:
+        chosen.append((middle, "the block in the middle"))
+    return chosen
+
+
+def _pair(record: RunRecord, comparison: Comparison, rest: Mapping[str, str], block: str) -> Pair | None:
+    cell = record.cell({**rest, **comparison.levels}, block)
+    control = record.cell({**rest, **comparison.partner}, block)
+    if cell is None or control is None or cell["status"] != "ok" or control["status"] != "ok":
+        return None
+    at = (comparison.model, comparison.metric, comparison.method, comparison.region)
+    here, there = record.value(*at, cell), record.value(*at, control)
+    return Pair(cell, control, here - there if words.metric(comparison.metric).lower_is_better else there - here)

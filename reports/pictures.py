@@ -1,0 +1,114 @@
+"""Pictures of the page: a scene as rendered, an attribution over it with the true masks outlined; lossless WebP."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from audit.metrics.resampling import resampled
+from reports.colour_map import coloured
+
+OBJECT_LINE = (255, 255, 255)
+SHADOW_LINE = (255, 122, 89)
+_CASING = (0, 0, 0)
+_OPACITY = 0.65
+_STAMP_HEIGHT = 15
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A written picture. src: relative to the page; width, height in px; alt: what a reader who cannot see it needs."""
+
+    src: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass
+class Assets:
+    """The folder of pictures beside the page; a name is written once."""
+
+    folder: Path
+    written: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def save(self, name: str, pixels: np.ndarray, alt: str) -> Picture:
+        """Write (H, W, 3) uint8 sRGB as `<name>.webp`, without loss: masks and pixels stay what they are."""
+        file = re.sub(r"[^A-Za-z0-9._-]+", "_", name) + ".webp"
+        if file not in self.written:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(self.folder / file, "WEBP", lossless=True, quality=20, method=0)  # fast: a tenth larger
+            self.written[file] = (pixels.shape[1], pixels.shape[0])
+        width, height = self.written[file]
+        return Picture(f"{self.folder.name}/{file}", width, height, alt)
+
+
+def scale_for(shape: tuple[int, ...], width: int) -> int:
+    """How many times an (H, W) picture is enlarged to be about `width` px wide; at least 1."""
+    return max(1, round(width / shape[1]))
+
+
+def enlarged(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """(H, W, ...) with every pixel repeated `scale` times along both axes."""
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def overlay(
+    rgb: np.ndarray, values: np.ndarray, object_mask: np.ndarray, shadow: np.ndarray, scale: int, stamp: str = ""
+) -> tuple[np.ndarray, float]:
+    """An attribution over its scene, with the true masks outlined.
+
+    rgb: (H, W, 3) uint8. values: (h, w) signed attribution; its positive part is shown, from 0 to its own peak.
+    object_mask, shadow: (H, W) in [0, 1], outlined where they pass one half. stamp: text of a strip set beneath.
+    Returns (scale * H (+ strip), scale * W, 3) uint8 and the peak in the attribution's unit.
+    """
+    positive = np.maximum(resampled(values, *rgb.shape[:2]), 0.0)
+    peak = float(positive.max())
+    heat = coloured(positive / peak if peak > 0 else positive)
+    grey = (rgb.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
+    blended = _OPACITY * heat + (1 - _OPACITY) * grey
+    drawn = enlarged(np.rint(blended).astype(np.uint8), scale)
+    _draw_outline(drawn, shadow > 0.5, scale, SHADOW_LINE, dashed=True)
+    _draw_outline(drawn, object_mask > 0.5, scale, OBJECT_LINE, dashed=False)
+    return (_stamped(drawn, stamp) if stamp else drawn), peak
+
+
+def outlined(rgb: np.ndarray, object_mask: np.ndarray, shadow: np.ndarray, scale: int) -> np.ndarray:
+    """The scene in its own colours with the true masks outlined, for places where no attribution is defined."""
+    drawn = enlarged(rgb, scale)
+    _draw_outline(drawn, shadow > 0.5, scale, SHADOW_LINE, dashed=True)
+    _draw_outline(drawn, object_mask > 0.5, scale, OBJECT_LINE, dashed=False)
+    return drawn
+
+
+def edge(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a bool mask that touch a pixel outside it, 4-neighbourhood; the frame itself is no edge."""
+    padded = np.pad(mask, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _draw_outline(
+    drawn: np.ndarray, mask: np.ndarray, scale: int, colour: tuple[int, int, int], dashed: bool
+) -> None:
+    """One px of `colour` just inside the mask's pixel edges and one px of black just outside, on the enlarged grid.
+
+    Dashed: colour and black take turns along the inside, so that the two outlines differ by more than colour.
+    """
+    large = enlarged(mask, scale)
+    line = edge(large)
+    drawn[edge(~large) | line] = _CASING
+    if dashed:
+        rows, columns = np.indices(large.shape)
+        line &= (rows + columns) // (2 * scale) % 2 == 0
+    drawn[line] = colour
+
+
+def _stamped(drawn: np.ndarray, text: str) -> np.ndarray:
+    strip = Image.new("RGB", (drawn.shape[1], _STAMP_HEIGHT), (122, 31, 20))
+    ImageDraw.Draw(strip).text((4, 1), text, fill=(255, 255, 255), font=ImageFont.load_default())
+    return np.concatenate([drawn, np.asarray(strip)], axis=0)

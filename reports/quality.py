@@ -1,0 +1,206 @@
+"""Prediction quality and what it rests on: AUC by distance and sensor, all conditions, render checks, clipped pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from audit.metrics.cells import SENSORS
+from reports import words
+from reports.numbers import count, interval, number
+from reports.run_record import RunRecord, ordered
+
+_METRIC_ORDER = (
+    "sensor_miss", "sensor_false_alarm", "scene_miss", "scene_false_alarm", "sensor_miss_at_half",
+    "sensor_false_alarm_at_half", "brier", "auc", "sensor_alarm", "scene_alarm", "target_logit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    text: str
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A value per distance and sensor. rows: (distance in cm, cells left to right), near last as on the picture."""
+
+    caption: str
+    rows: tuple[tuple[int, tuple[HeatCell, ...]], ...]
+    mean: str
+    undefined: int
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    levels: tuple[str, ...]
+    control: bool
+    in_recipe: bool
+    cells: tuple[HeatCell, ...]
+
+
+@dataclass(frozen=True)
+class ConditionTable:
+    """Every condition of one model with its task metrics."""
+
+    factors: tuple[str, ...]
+    metrics: tuple[words.Metric, ...]
+    rows: tuple[ConditionRow, ...]
+
+
+def auc_tables(record: RunRecord, model: str) -> list[HeatTable]:
+    """AUC of this audit at the control condition (auc.csv), and of the checkpoint card's held-out scenes."""
+    tables = []
+    frame = record.frame("auc")
+    if {"model", "distance_cm", "sensor", "auc"} <= set(frame.columns):
+        mine = frame[frame["model"] == model]
+        for factor, level in record.control.items():
+            if factor in mine:
+                mine = mine[mine[factor].astype(str) == level]
+        values = {(int(r["distance_cm"]), str(r["sensor"])): r for _, r in mine.iterrows()}
+        if values:
+            tables.append(_heat("This audit, control condition", values))
+    held_out = _card_auc(record.card(model))
+    if held_out:
+        tables.append(_heat("Checkpoint card, held-out scenes of training", held_out))
+    return tables
+
+
+def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
+    """All conditions, the arms included, with every task metric; None where nothing was analysed."""
+    frame = record.frame("conditions")
+    frame = frame[(frame["model"] == model) & (frame["method"] == "-")]
+    if not len(frame):
+        return None
+    factors = tuple(f for f in ("presence", *record.levels) if f in frame)
+    metrics = tuple(words.metric(m) for m in ordered(list(frame["metric"]), _METRIC_ORDER))
+    found: dict[tuple[str, ...], dict[str, pd.Series]] = {}
+    for _, row in frame.iterrows():
+        found.setdefault(tuple(str(row[f]) for f in factors), {})[str(row["metric"])] = row
+    rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
+    keys = sorted(found, key=lambda k: tuple(rank[f].get(v, 99) for f, v in zip(factors, k, strict=True)))
+    rows = []
+    for key in keys:
+        first = next(iter(found[key].values()))
+        control = all(record.control.get(f) == v for f, v in zip(factors, key, strict=True))
+        cells = tuple(_condition_cell(found[key].get(m.name), m) for m in metrics)
+        rows.append(ConditionRow(key, control, bool(first["in_recipe"]), cells))
+    return ConditionTable(factors, metrics, tuple(rows))
+
+
+def render_checks(record: RunRecord) -> list[tuple[str, str, int]]:
+    """(status, reason, cells) counts of everything that was planned, good first."""
+    scenes = record.frame("scenes")
+    if not len(scenes):
+        return []
+    counts = scenes.groupby(["status", "reason"], sort=True).size()
+    rows = [(str(s), words.reason(str(r)) if r else "", int(n)) for (s, r), n in counts.items()]
+    return sorted(rows, key=lambda r: (r[0] != "ok", r))
+
+
+def picture_facts(record: RunRecord) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Per condition: (levels, numbers) of the rendered pictures: clipped shares, colour contrast, object pixels."""
+    scenes = record.frame("scenes")
+    scenes = scenes[scenes["status"] == "ok"] if len(scenes) else scenes
+    if not len(scenes):
+        return []
+    factors = [f for f in ("presence", *record.levels) if f in scenes]
+    rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
+    out = []
+    for key, group in scenes.groupby(factors, sort=True):
+        shown = (
+            number(group["object_clipped"].mean()),
+            number(group["floor_clipped"].mean()),
+            number(group["albedo_delta_e"].dropna().median(), percent=False),
+            number(group["contour_delta_e"].dropna().median(), percent=False),
+            number(group["mean_luminance"].mean(), percent=False),
+            str(len(group)),
+        )
+        out.append((tuple(str(v) for v in key), shown))
+    out.sort(key=lambda r: tuple(rank[f].get(v, 99) for f, v in zip(factors, r[0], strict=True)))
+    return out
+
+
+def picture_factors(record: RunRecord) -> list[str]:
+    """The factor columns of `picture_facts`."""
+    return [f for f in ("presence", *record.levels) if f in record.frame("scenes")]
+
+
+def clipped_sentence(record: RunRecord) -> str:
+    """Which condition clips most, in a sentence."""
+    scenes = record.frame("scenes")
+    scenes = scenes[scenes["status"] == "ok"] if len(scenes) else scenes
+    if not len(scenes):
+        return ""
+    factors = [f for f in record.levels if f in scenes]
+    parts = []
+    for column, name in (("object_clipped", "object"), ("floor_clipped", "floor")):
+        means = scenes.groupby(factors, sort=True)[column].mean().dropna()
+        if len(means):
+            key = means.idxmax()
+            levels = dict(zip(factors, key if isinstance(key, tuple) else (key,), strict=True))
+            where = words.condition({f: str(v) for f, v in levels.items()})
+            parts.append(f"{number(float(means.max()))} of {name} pixels at {where}")
+    return f"Most clipped (a channel at 0 or 255): {'; '.join(parts)}." if parts else ""
+
+
+def _heat(caption: str, values: Mapping[tuple[int, str], Any]) -> HeatTable:
+    rows, seen, undefined = [], [], 0
+    for distance in sorted({d for d, _ in values}, reverse=True):
+        cells = []
+        for sensor in SENSORS:
+            cell = _auc_cell(values.get((distance, sensor)))
+            cells.append(cell)
+            undefined += cell.kind == "undefined"
+            seen += [float(values[distance, sensor]["auc"])] if cell.kind != "undefined" else []
+        rows.append((distance, tuple(cells)))
+    mean = f"{sum(seen) / len(seen):.3f}" if seen else "undefined"
+    return HeatTable(caption, tuple(rows), mean, undefined)
+
+
+def _auc_cell(row: Any) -> HeatCell:
+    value = float("nan") if row is None else _get(row, "auc")
+    if math.isnan(value):
+        return HeatCell("undefined", "undefined")
+    out_of_view = _get(row, "in_view") < 1
+    bad = min(int(max(1 - value, 0) / 0.5 * 7), 6)
+    detail = interval(_get(row, "ci_low"), _get(row, "ci_high"), percent=False)
+    text = f"{value:.2f}"
+    return HeatCell(text[1:] if text.startswith("0") else text, f"shade-{bad}" + " out-of-view" * out_of_view, detail)
+
+
+def _card_auc(card: Mapping[str, Any]) -> dict[tuple[int, str], Mapping[str, Any]]:
+    """The card's AUC table: a list of records with the columns of audit.metrics' `auc_table`, under 'auc' or
+    'auc_table', or inside a mapping of that name under 'table' or 'cells'. Anything else is left to run.json."""
+    for name in ("auc_table", "auc"):
+        held = card.get(name)
+        if isinstance(held, Mapping):
+            held = held.get("table", held.get("cells"))
+        if isinstance(held, list) and held and all(isinstance(r, Mapping) and "distance_cm" in r for r in held):
+            return {(int(r["distance_cm"]), str(r["sensor"])): r for r in held}
+    return {}
+
+
+def _condition_cell(row: pd.Series | None, metric: words.Metric) -> HeatCell:
+    if row is None:
+        return HeatCell("", "absent")
+    n = count(int(row["usable_n"]), int(row["n"]))
+    if math.isnan(row["mean"]):
+        return HeatCell(number(float("nan")), "undefined", f"{metric.undefined_when}; {n}" if metric.undefined_when else n)
+    shown = interval(row["ci_low"], row["ci_high"], metric.percent)
+    return HeatCell(number(row["mean"], metric.percent), "", f"{shown} {n}")
+
+
+def _order(record: RunRecord, factor: str) -> tuple[str, ...]:
+    return ("object", "ghost", "empty") if factor == "presence" else record.levels[factor]
+
+
+def _get(row: Any, name: str) -> float:
+    value = row.get(name)
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,273 @@
+"""A finished run directory, read once: tables, records and the order in which factors and levels are shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from audit import tables
+from scenes.manifest import SCENES
+from scenes.table import Table
+
+_PRESENCE = ("object", "ghost", "empty")
+_HOME = re.compile(r"(/home/[^/\s]+|/Users/[^/\s]+|/root)(?=/|\s|$)")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A row of the interventions table: mean over blocks, interval, blocks where it is defined."""
+
+    mean: float
+    low: float
+    high: float
+    usable: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the run directory `folder` holds. A table whose stage did not run is an empty frame, never an error."""
+
+    folder: Path
+    run: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    config: Mapping[str, Any]
+    config_text: str
+    frames: Mapping[str, pd.DataFrame]
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """The table called `name` (see audit.tables), empty where it was not written."""
+        return self.frames[name]
+
+    @property
+    def is_pictures(self) -> bool:
+        """True for a run over pictures without ground truth."""
+        return bool(self.design.get("scene_set") == "pictures" or (len(self.frame("pictures")) and not self.has_scenes))
+
+    @property
+    def has_scenes(self) -> bool:
+        return len(self.frame("scenes")) > 0
+
+    @property
+    def design(self) -> Mapping[str, Any]:
+        return _mapping(self.config.get("design"))
+
+    @property
+    def criterion(self) -> Mapping[str, Any]:
+        return _mapping(self.config.get("criterion"))
+
+    @property
+    def horizon(self) -> int:
+        """Centimetres of travel within which sensor events count."""
+        return int(_mapping(self.config.get("robot")).get("horizon", 15))
+
+    @property
+    def min_blocks(self) -> int:
+        """Usable blocks below which a number supports no verdict."""
+        return int(self.criterion.get("min_blocks", 8))
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        """Names of the audited models, in the order of run.json."""
+        named = list(_mapping(self.run.get("models")))
+        seen = [m for t in ("conditions", "predictions", "pictures") for m in self.frame(t).get("model", [])]
+        return tuple(dict.fromkeys([*named, *sorted(set(seen))]))
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        """The entry of run.json on one model; empty where there is none."""
+        return _mapping(_mapping(self.run.get("models")).get(name))
+
+    def card(self, name: str) -> Mapping[str, Any]:
+        """The checkpoint card of one model; empty where there is none."""
+        return _mapping(self.model(name).get("card"))
+
+    def threshold(self, name: str) -> float:
+        """The operating point of one model, a probability."""
+        value = self.model(name).get("threshold")
+        return 0.5 if value is None else float(value)
+
+    def model_verdict(self, name: str) -> Mapping[str, Any]:
+        return _mapping(_mapping(self.verdict.get("models")).get(name))
+
+    @property
+    def primary_method(self) -> str:
+        """The attribution method whose maps are shown: the first configured, else the first that left maps."""
+        methods = _mapping(self.config.get("attribution")).get("methods") or []
+        if methods:
+            return str(methods[0])
+        found = sorted(p.stem for p in (self.folder / "attributions").glob("*/*.npz"))
+        return found[0] if found else ""
+
+    @cached_property
+    def levels(self) -> Mapping[str, tuple[str, ...]]:
+        """Design factor (without `presence`) -> its levels, in the order of the design, then as found."""
+        configured = _mapping(self.design.get("factors"))
+        named = [f for f in configured if f != "presence"]
+        columns = self.frame("scenes").attrs.get("factors") or self.frame("conditions").attrs.get("factors") or []
+        out: dict[str, tuple[str, ...]] = {}
+        for factor in dict.fromkeys([*named, *(c for c in columns if c != "presence")]):
+            found = self._found_levels(factor)
+            kept = [str(v) for v in configured.get(factor, []) if str(v) in found or not found]
+            out[factor] = tuple(dict.fromkeys([*kept, *sorted(found - set(kept))]))
+        return out
+
+    @cached_property
+    def control(self) -> Mapping[str, str]:
+        """Factor -> control level: as configured, else as the effects table says, else the first level."""
+        out = {f: levels[0] for f, levels in self.levels.items() if levels}
+        out["presence"] = "object"
+        for text in self.frame("effects").get("control", pd.Series(dtype=str)).unique():
+            out.update({f: v for f, v in parse_contrast(text).items() if v in self.levels.get(f, ())})
+        out.update({str(f): str(v) for f, v in _mapping(self.design.get("control")).items()})
+        return out
+
+    @cached_property
+    def presences(self) -> tuple[str, ...]:
+        """The arms that were rendered."""
+        scenes = self.frame("scenes")
+        found = set(scenes["presence"]) if "presence" in scenes else {"object"}
+        return tuple(p for p in _PRESENCE if p in found)
+
+    @cached_property
+    def blocks(self) -> tuple[str, ...]:
+        """Block ids in counting order."""
+        return self.blocks_of(None)
+
+    def blocks_of(self, stratum: str | None) -> tuple[str, ...]:
+        """Block ids of one stratum (near, far, empty; None for all), in counting order."""
+        scenes = self.frame("scenes")
+        kept = scenes if stratum is None else scenes[scenes["stratum"] == stratum]
+        return tuple(sorted(set(kept["block_id"]), key=lambda b: (len(b), b)))
+
+    @cached_property
+    def cells(self) -> Mapping[tuple[str, ...], pd.Series]:
+        """(levels of `factors`, presence, block) -> row of the scenes table."""
+        scenes = self.frame("scenes")
+        columns = [*self.levels, *(["presence"] if "presence" in scenes else []), "block_id"]
+        keys = scenes[columns].astype(str).itertuples(index=False, name=None) if len(scenes) else iter(())
+        pad = () if "presence" in scenes else ("object",)
+        rows = (row for _, row in scenes.iterrows())
+        return {(*k[:-1], *pad, k[-1]): row for k, row in zip(keys, rows, strict=True)}
+
+    def cell(self, condition: Mapping[str, str], block: str) -> pd.Series | None:
+        """The row of the scenes table for one condition (missing factors at control) and block; None if not there."""
+        full = {**self.control, **condition}
+        return self.cells.get((*(full[f] for f in self.levels), full.get("presence", "object"), block))
+
+    @cached_property
+    def _predicted(self) -> Mapping[tuple[str, str, str], tuple[float, str]]:
+        frame = self.frame("predictions")
+        keys = zip(frame["model"], frame["cell_id"], frame["metric"], strict=True)
+        return dict(zip(keys, zip(frame["value"], frame["undefined_reason"], strict=True), strict=True))
+
+    def prediction(self, model: str, cell_id: str, metric: str) -> tuple[float, str]:
+        """(value, reason it is undefined) of a task metric in one cell; NaN where it was not measured."""
+        return self._predicted.get((model, cell_id, metric), (float("nan"), "not measured"))
+
+    @cached_property
+    def _attended(self) -> Mapping[tuple[str, str, str, str, str], float]:
+        frame = self.frame("attention")
+        frame = frame[(frame["source"] == "model") & (frame["method"] == self.primary_method)]
+        columns = (frame[c] for c in ("model", "scene_id", "method", "metric", "region"))
+        return dict(zip(zip(*columns, strict=True), frame["value"], strict=True))
+
+    def value(self, model: str, metric: str, method: str, region: str, cell: pd.Series) -> float:
+        """A metric in one cell: a task metric (method '-'), or overlap of the primary method's map with a region."""
+        if method == "-":
+            return self.prediction(model, str(cell["cell_id"]), metric)[0]
+        return self._attended.get((model, str(cell["scene_id"]), method, metric, region), float("nan"))
+
+    @cached_property
+    def _interventions(self) -> Mapping[tuple[str, ...], Estimate]:
+        frame = self.frame("interventions")
+        keys = zip(*(frame[c] for c in tables.INTERVENTIONS.key), strict=True)
+        numbers = zip(*(frame[c] for c in ("mean", "ci_low", "ci_high", "usable_n")), strict=True)
+        return {key: Estimate(m, low, high, int(n)) for key, (m, low, high, n) in zip(keys, numbers, strict=True)}
+
+    def intervention(self, model: str, response: str, effect: str, levels: Mapping[str, str]) -> Estimate | None:
+        """One effect or arm at levels of relation, light and cast_shadow (`all`: their mean); None if not analysed.
+
+        The light's own effect is of the empty floor, and stands at `all` relations and shadows.
+        """
+        at = {**levels, "relation": "all", "cast_shadow": "all"} if effect == "light" else levels
+        return self._interventions.get((model, response, effect, at["relation"], at["light"], at["cast_shadow"]))
+
+    @cached_property
+    def _labels(self) -> Mapping[str, np.ndarray]:
+        frame = self.frame("labels")
+        return {s: np.asarray(v, dtype=np.int8) for s, v in zip(frame["scene_id"], frame["label"], strict=True)}
+
+    def label(self, scene_id: str) -> np.ndarray | None:
+        """(155,) int8 truth of a scene, index d * 5 + s; 1, 0, -1 = unknown. None where there is none."""
+        return self._labels.get(scene_id)
+
+    @cached_property
+    def _responses(self) -> Mapping[tuple[str, str], np.ndarray]:
+        frame = self.frame("responses")
+        keys = zip(frame["model"], frame["scene_id"], strict=True)
+        values = (np.asarray(v, dtype=np.float32) for v in frame["probability"])
+        return dict(zip(keys, values, strict=True))
+
+    def response(self, model: str, scene_id: str) -> np.ndarray | None:
+        """(155,) float32 probabilities the model gave for a scene, or None."""
+        return self._responses.get((model, scene_id))
+
+    def _found_levels(self, factor: str) -> set[str]:
+        for name in ("scenes", "conditions"):
+            frame = self.frame(name)
+            if factor in frame and len(frame):
+                return set(frame[factor].astype(str))
+        return set()
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read the run directory `folder`. Raises scenes.table.TableError on a table of another schema version."""
+    frames = {t.name: _optional(t, folder) for t in (SCENES, *tables.ALL)}
+    auc = folder / "auc.csv"
+    frames["auc"] = pd.read_csv(auc, keep_default_na=False, na_values=["", "nan"]) if auc.is_file() else pd.DataFrame()
+    config_text = _text(folder / "config.yaml")
+    return RunRecord(
+        folder=folder,
+        run=_mapping(json.loads(_text(folder / "run.json") or "{}")),
+        verdict=_mapping(json.loads(_text(folder / "verdict.json") or "{}")),
+        config=_mapping(yaml.safe_load(config_text)),
+        config_text=without_home(config_text),
+        frames=frames,
+    )
+
+
+def parse_contrast(text: str) -> dict[str, str]:
+    """'light=back & relation=equal' -> {'light': 'back', 'relation': 'equal'}; parts without '=' are left out."""
+    pairs = (part.split("=", 1) for part in text.split("&") if "=" in part)
+    return {factor.strip(): level.strip() for factor, level in pairs}
+
+
+def without_home(text: str) -> str:
+    """`text` with people's home folders written as `~`: a report is passed around."""
+    return _HOME.sub("~", text)
+
+
+def ordered(values: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Unique `values`, those named in `order` first and in its order, the rest sorted."""
+    unique = set(values)
+    return [v for v in order if v in unique] + sorted(unique - set(order))
+
+
+def _optional(table: Table, folder: Path) -> pd.DataFrame:
+    return table.read(folder) if (folder / f"{table.name}.parquet").is_file() else table.empty()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,84 @@
+"""The page's words: what a metric, method, source or reason is called, and how its number is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.metrics.specs import SPECS
+
+METHODS: Mapping[str, str] = {
+    "hires_cam": "HiResCAM",
+    "grad_cam": "Grad-CAM",
+    "saliency": "saliency",
+    "-": "no network",
+}
+SOURCES: Mapping[str, str] = {
+    "model": "this model",
+    "untrained": "untrained network",
+    "edges": "edge map",
+    "gaussian": "centred Gaussian",
+    "random": "random map",
+    "ceiling": "ceiling",
+    "area": "region area",
+}
+REGIONS: Mapping[str, str] = {
+    "object": "object",
+    "cast_shadow": "cast shadow",
+    "floor": "floor",
+    "background": "background",
+    "-": "",
+}
+PRESENCES: Mapping[str, str] = {"object": "object", "ghost": "ghost (shadow alone)", "empty": "empty floor"}
+VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
+    "no failure found": ("good", "icon-pass"),
+    "failures found": ("bad", "icon-fail"),
+    "unfit at control": ("bad", "icon-unfit"),
+    "insufficient coverage": ("warn", "icon-warn"),
+}
+SENSORS = ("left", "centre left", "centre", "centre right", "right")
+_NOT_PERCENT = ("brier", "auc")  # shares in name, but nobody reads them as percent
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown. percent: its numbers are shares of 1, printed as percent."""
+
+    name: str
+    title: str
+    percent: bool
+    lower_is_better: bool
+    sentence: str
+    undefined_when: str
+
+
+def metric(name: str) -> Metric:
+    """The words for a metric; a name without a spec is shown as it stands."""
+    spec = SPECS.get(name)
+    if spec is None:
+        return Metric(name, name.replace("_", " "), True, True, "", "")
+    percent = spec.unit == "share" and name not in _NOT_PERCENT
+    why = " or ".join(reason(w) for w in spec.undefined_when)
+    return Metric(name, spec.title, percent, spec.direction != "higher_is_better", spec.sentence, why)
+
+
+def method(name: str) -> str:
+    return METHODS.get(name, name.replace("_", "-"))
+
+
+def source(name: str) -> str:
+    return SOURCES.get(name, name.replace("_", " "))
+
+
+def region(name: str) -> str:
+    return REGIONS.get(name, name.replace("_", " "))
+
+
+def reason(name: str) -> str:
+    """A machine's reason as words: 'no_positive' -> 'no positive'."""
+    return name.replace("_", " ") if name else "no reason recorded"
+
+
+def condition(levels: Mapping[str, str]) -> str:
+    """{'light': 'back', 'relation': 'equal'} -> 'light=back & relation=equal', factors sorted."""
+    return " & ".join(f"{f}={v}" for f, v in sorted(levels.items()))
