@@ -99,14 +99,14 @@ EFFECTS = Table(  # analyse: paired contrasts of levels, and pairs of levels, wi
         "excess_low": "float",
         "excess_high": "float",
         "margin": "float",  # delta of the criterion
-        "test": "str",  # t, sign_flip, none
+        "test": "str",  # t, sign_flip, exact (binary outcomes), none
         "p": "float",
         "q": "float",
         "n": "int",
         "usable_n": "int",
         "in_recipe": "bool",
         "is_failure": "bool",
-        "reason": "str",  # why the criterion was not applied; empty when it was
+        "reason": "str",  # why not judged, or, of a pair that is worse, the failure it says no more than; else empty
     },
 )
 
@@ -117,8 +117,9 @@ INTERVENTIONS = Table(  # analyse: what the arms of a scene cause
     columns={
         "model": "str",
         "response": "str",  # scene_alarm, sensor_alarm, target_logit
-        "effect": "str",  # arm_full, arm_object, arm_ghost, arm_empty; object, shadow, interaction, removal_object, removal_shadow, light
-        "relation": "str",
+        # arm_full, arm_object, arm_ghost, arm_empty; object, shadow, interaction, removal_object, removal_shadow, light
+        "effect": "str",
+        "relation": "str",  # a level, or `all`: the mean over its levels; the same for the next two
         "light": "str",
         "cast_shadow": "str",
         "mean": "float",
@@ -159,7 +160,7 @@ FAILURES = Table(  # analyse: failure conditions, worst first
     columns={
         "model": "str",
         "finding_id": "str",
-        "rank": "int",
+        "rank": "int",  # 1 = worst, within the model; only the order of display where not ranked
         "metric": "str",
         "method": "str",
         "condition": "str",  # the contrast
@@ -172,9 +173,9 @@ FAILURES = Table(  # analyse: failure conditions, worst first
         "control_mean": "float",
         "usable_n": "int",
         "severity": "float",  # lower confidence bound over margin
-        "expected": "bool",  # outside the checkpoint's training recipe
+        "expected": "bool",  # a level of the condition lies outside the checkpoint's training recipe
         "ranked": "bool",  # false when the model is unfit at control
-        "example_blocks": "str",  # block ids, worst first, space separated
+        "example_blocks": "str",  # block ids, worst first, space separated, six at most
         "sentence": "str",
         "reproduce": "str",
     },

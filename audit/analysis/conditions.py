@@ -1,0 +1,141 @@
+"""The conditions table: per condition and measure the mean over blocks, its interval, and what to read it beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.analysis.intervals import mean_intervals
+from audit.analysis.layout import OBJECT, PRESENCE, Bools, Floats, Layout, defined_mean
+from audit.analysis.measurement import MODEL, NO_METHOD, UNTRAINED, Grid, Measure
+from audit.analysis.recipe import UNDECLARED, ModelFacts
+from audit.metrics.specs import SPECS
+from audit.tables import CONDITIONS
+
+AUC = "auc"
+UNBOUNDED = (float("-inf"), float("inf"))
+
+
+def conditions_table(
+    grids: Mapping[Measure, Grid], auc: pd.DataFrame, layout: Layout, models: Mapping[str, ModelFacts]
+) -> pd.DataFrame:
+    """CONDITIONS: one row per condition that was measured. AUC, which no scene has alone, is taken over as it is."""
+    levels = _level_columns(layout)
+    in_recipe = {name: _in_recipe(levels, models.get(name, UNDECLARED)) for name in {m.model for m in grids}}
+    parts = [
+        _measure_rows(measure, grid, grids.get(measure._replace(source=UNTRAINED)), levels, layout, in_recipe)
+        for measure, grid in grids.items()
+        if measure.source == MODEL
+    ]
+    parts.append(_auc_rows(auc, layout, models))
+    filled = [part for part in parts if len(part)]
+    columns = [*CONDITIONS.key, *layout.factors, *(c for c in CONDITIONS.columns if c not in CONDITIONS.key)]
+    if not filled:
+        return CONDITIONS.empty(layout.factors)[columns]
+    whole = pd.concat(filled, ignore_index=True)[columns]
+    return whole.sort_values([*CONDITIONS.key, *layout.factors], kind="stable").reset_index(drop=True)
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """The range of a metric; unbounded where it has no spec."""
+    return (SPECS[metric].low, SPECS[metric].high) if metric in SPECS else UNBOUNDED
+
+
+def _measure_rows(
+    measure: Measure,
+    grid: Grid,
+    untrained: Grid | None,
+    levels: dict[str, npt.NDArray[np.object_]],
+    layout: Layout,
+    in_recipe: Mapping[str, Bools],
+) -> pd.DataFrame:
+    listed = _by_condition(grid.has_row).any(axis=1)
+    found = mean_intervals(_by_condition(grid.values)[listed], bounds(measure.metric))
+    beside = np.full(int(listed.sum()), np.nan)
+    return pd.DataFrame(
+        {
+            "model": measure.model,
+            "metric": measure.metric,
+            "method": measure.method,
+            "region": measure.region,
+            **{factor: column[listed] for factor, column in levels.items()},
+            "mean": found.mean,
+            "ci_low": found.low,
+            "ci_high": found.high,
+            "interval": found.kind,
+            "n": _by_condition(layout.rendered)[listed].sum(axis=1),
+            "usable_n": found.usable,
+            "in_recipe": in_recipe[measure.model][listed],
+            "chance": _means(grid.chance)[listed],
+            "untrained": beside if untrained is None else _means(untrained.values)[listed],
+        }
+    )
+
+
+def _auc_rows(auc: pd.DataFrame, layout: Layout, models: Mapping[str, ModelFacts]) -> pd.DataFrame:
+    rows = []
+    for record in auc.to_dict("records"):
+        levels = auc_levels(record, layout)
+        blocks = int(_rendered_at(layout, levels).sum())
+        facts = models.get(str(record["model"]), UNDECLARED)
+        rows.append(
+            {
+                "model": str(record["model"]),
+                "metric": AUC,
+                "method": NO_METHOD,
+                "region": NO_METHOD,
+                **levels,
+                "mean": float(record["auc"]),
+                "ci_low": np.nan,
+                "ci_high": np.nan,
+                "interval": "none",
+                "n": blocks,
+                "usable_n": blocks if np.isfinite(record["auc"]) else 0,
+                "in_recipe": facts.covers(levels.items()),
+                "chance": 0.5,
+                "untrained": np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def auc_levels(record: Mapping[object, object], layout: Layout) -> dict[str, str]:
+    """The condition of a row of AUCs; factors it does not name are at control, the scene shows its object."""
+    held = {f: layout.controls.get(f, layout.levels[f][0]) for f in layout.factors}
+    if PRESENCE in held:
+        held[PRESENCE] = OBJECT
+    return {f: str(record.get(f, level)) for f, level in held.items()}
+
+
+def _rendered_at(layout: Layout, levels: Mapping[str, str]) -> Bools:
+    """(B, 1, 1, ...): whether each block has a picture of one condition."""
+    shown = layout.rendered
+    for factor, level in levels.items():
+        shown = np.asarray(layout.select(shown, factor, level), dtype=bool)
+    return shown
+
+
+def _by_condition(grid: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """(B, L1, L2, ...) to (conditions, B)."""
+    return grid.reshape(len(grid), -1).T if len(grid) else np.zeros((int(np.prod(grid.shape[1:])), 0), dtype=grid.dtype)
+
+
+def _means(grid: Floats) -> Floats:
+    return defined_mean(grid, (0,)).reshape(-1)
+
+
+def _level_columns(layout: Layout) -> dict[str, npt.NDArray[np.object_]]:
+    """factor -> its level in each condition, in the order of `_by_condition`."""
+    codes = np.indices(layout.shape[1:]).reshape(len(layout.factors), -1)
+    return {f: np.array(layout.levels[f], dtype=object)[codes[i]] for i, f in enumerate(layout.factors)}
+
+
+def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts) -> Bools:
+    inside = np.ones(len(next(iter(levels.values()))) if levels else 1, dtype=bool)
+    for factor, column in levels.items():
+        if factor in facts.recipe:
+            inside &= np.isin(column.astype(str), [str(level) for level in facts.recipe[factor]])
+    return inside

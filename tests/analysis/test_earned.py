@@ -1,0 +1,175 @@
+"""Earned or not: maps that follow the effect earn it, maps that follow something simpler do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from synthetic_run import Run, jitter, planted
+
+from audit.analysis import ModelFacts
+from audit.analysis.earned import Scenes, correlations, expanded_percentiles
+
+NULLS = ("edges", "gaussian", "random", "untrained")
+
+
+def effect_of(levels, block) -> float:
+    """What the object is worth to the target, by scene."""
+    return (
+        10 + 8 * jitter("size", block) - 5 * (levels["relation"] == "equal") + 6 * jitter("e", block, levels["light"])
+    )
+
+
+def target(metric, levels, block):
+    if metric != "target_logit":
+        return 0.1
+    return effect_of(levels, block) if levels["presence"] == "object" else 0.0
+
+
+def area_of(block: int) -> float:
+    return 0.15 + 0.1 * jitter("size", block)
+
+
+def maps(run: Run, share, untrained=None, regions=("object", "cast_shadow"), without=()) -> pd.DataFrame:
+    """Mass split of one method and of the nulls; share(levels, block) is the method's."""
+    shown = run.scenes[(run.scenes["presence"] == "object") & (run.scenes["stratum"] != "empty")]
+    rows = []
+    for record in shown.to_dict("records"):
+        block, scene = int(record["block_id"]), record["scene_id"]
+        area = area_of(block)
+        values = {
+            "model": share(record, block),
+            "untrained": untrained(record, block) if untrained else 0.2 + 0.2 * jitter("untrained", scene),
+            "edges": 2 * area + 0.1 * jitter("edges", scene),
+            "gaussian": area + 0.05 * jitter("g", block),
+            "random": area + 0.1 * jitter("random", scene),
+        }
+        for source, value in values.items():
+            if source not in without:
+                method = "hires_cam" if source in ("model", "untrained") else "-"
+                rows += [("net", scene, method, source, "mass_split", region, value, area) for region in regions]
+    columns = ["model", "scene_id", "method", "source", "metric", "region", "value", "chance"]
+    return pd.DataFrame(rows, columns=columns).assign(undefined_reason="")
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return planted(target, metrics=("target_logit", "sensor_miss"))
+
+
+def object_row(run: Run, attention: pd.DataFrame) -> pd.Series:
+    earned = run.analysed(attention=attention).earned
+    return earned[earned["region"] == "object"].iloc[0]
+
+
+def test_a_map_that_follows_the_effect_earns_its_numbers(run: Run):
+    row = object_row(run, maps(run, lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"])))
+    assert row["earned"]
+    assert row["reason"] == ""
+    assert row["rho"] > 0.9
+    assert row["rho_low"] < row["rho"] < row["rho_high"]
+    assert row["gain"] == pytest.approx(row["rho"] - row["best_null_rho"])
+    assert 0 < row["gain_low"] < row["gain"]
+    assert (row["scenes"], row["blocks"]) == (18 * 36, 18)
+
+
+def test_a_random_map_does_not(run: Run):
+    row = object_row(run, maps(run, lambda v, b: 0.3 + 0.2 * jitter("own", v["scene_id"])))
+    assert not row["earned"]
+    assert row["gain_low"] < 0
+    assert row["reason"].endswith("does as well")
+
+
+def test_a_map_that_follows_the_area_does_not(run: Run):
+    row = object_row(run, maps(run, lambda v, b: 3 * area_of(b) + 0.001 * jitter("own", v["scene_id"])))
+    assert not row["earned"]
+    assert row["rho"] > 0.2
+    assert row["best_null"] in ("area", "edges", "gaussian")
+
+
+def test_a_map_that_does_no_better_than_on_the_untrained_network_does_not(run: Run):
+    follow = lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"])  # noqa: E731
+    other = lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("other", v["scene_id"])  # noqa: E731
+    row = object_row(run, maps(run, follow, untrained=other))
+    assert (row["earned"], row["best_null"], row["reason"]) == (
+        False,
+        "untrained",
+        "not earned: untrained does as well",
+    )
+
+
+def test_a_null_that_was_not_measured_is_not_beaten(run: Run):
+    follow = lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"])  # noqa: E731
+    row = object_row(run, maps(run, follow, without=("untrained", "edges")))
+    assert not row["earned"]
+    assert row["reason"] == "not earned: edges, untrained not measured"
+
+
+def test_the_shadow_is_judged_on_scenes_that_have_one_and_an_effect_that_never_varies_ranks_nothing(run: Run):
+    earned = run.analysed(attention=maps(run, lambda v, b: 0.3 + 0.1 * jitter(v["scene_id"]))).earned
+    row = earned[earned["region"] == "cast_shadow"].iloc[0]
+    assert row["scenes"] == 18 * 24
+    assert not row["earned"]
+    assert row["reason"] == "the map's share or the effect is the same in every scene"
+
+
+def test_scenes_without_a_map_are_left_out(run: Run):
+    attention = maps(run, lambda v, b: 0.03 * effect_of(v, b) if b != 0 else float("nan"))
+    row = object_row(run, attention)
+    assert (row["scenes"], row["blocks"]) == (17 * 36, 17)
+
+
+def test_too_few_blocks_earn_nothing():
+    few = planted(target, blocks=8, metrics=("target_logit", "sensor_miss"))
+    row = object_row(few, maps(few, lambda v, b: 0.03 * effect_of(v, b)))
+    assert (row["earned"], row["reason"]) == (False, "6 usable scene seeds, 8 needed")
+
+
+def test_without_arms_there_is_nothing_to_judge_by():
+    plain = planted(target, blocks=12, metrics=("target_logit", "sensor_miss"), arms=False)
+    row = object_row(plain, maps(plain, lambda v, b: 0.03 * effect_of(v, b)))
+    assert (row["earned"], row["reason"]) == (False, "no interventions to judge it by")
+
+
+def test_rho_is_scipys_and_weights_mean_repeated_scenes():
+    rng = np.random.default_rng(5)
+    effect, share = rng.integers(0, 6, 60).astype(float), rng.integers(0, 5, 60).astype(float)
+    block = np.repeat(np.arange(6), 10)
+    scenes = Scenes(share, effect, {"area": rng.random(60)}, block, ())
+    rho, _ = correlations(scenes, np.ones((1, 6)))
+    assert rho[0] == pytest.approx(stats.spearmanr(share, effect).statistic)
+    weights = np.array([[2.0, 0.0, 1.0, 3.0, 0.0, 0.0]])
+    drawn = np.repeat(np.arange(60), weights[0][block].astype(int))
+    again, _ = correlations(scenes, weights)
+    assert again[0] == pytest.approx(stats.spearmanr(share[drawn], effect[drawn]).statistic)
+
+
+def test_expanded_percentiles_are_wider_than_plain_ones_and_less_so_with_more_blocks():
+    drawn = np.random.default_rng(6).normal(size=2000)
+    plain = np.quantile(drawn, [0.025, 0.975])
+    few, many = expanded_percentiles(drawn, 10), expanded_percentiles(drawn, 1000)
+    assert few[0] < plain[0] < plain[1] < few[1]
+    assert many == pytest.approx(tuple(plain), abs=0.02)
+
+
+def test_a_map_no_better_than_its_best_null_seldom_earns_anything():
+    """Share and null are the same signal with noise of the same size: of 60 data sets few may call it earned."""
+    earned = 0
+    for repeat in range(60):
+        rng = np.random.default_rng(repeat)
+        block = np.repeat(np.arange(18), 12)
+        signal = rng.normal(size=18)[block] + rng.normal(size=len(block))
+        share, null = (signal + 0.8 * rng.normal(size=18)[block] + rng.normal(size=len(block)) for _ in range(2))
+        scenes = Scenes(share, signal, {"area": null}, block, ())
+        weights = rng.multinomial(18, np.full(18, 1 / 18), size=300).astype(float)
+        rho, nulls = correlations(scenes, weights)
+        earned += expanded_percentiles(rho - nulls.max(axis=0), 18)[0] > 0
+    assert earned <= 5
+
+
+def test_earned_needs_no_facts_of_the_model(run: Run):
+    attention = maps(run, lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"]))
+    first = run.analysed(attention=attention).earned
+    second = run.analysed(attention=attention, models={"net": ModelFacts({}, 0.9)}).earned
+    pd.testing.assert_frame_equal(first, second)
