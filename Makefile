@@ -8,7 +8,7 @@ SHELL := /bin/sh
 # Blender's wheel exists for Python 3.11 alone. PYTHON=python3.12 makes an environment without it: auditing scenes that
 # were rendered elsewhere works there, and the tests that render are skipped visibly.
 PYTHON ?= $(shell for p in python3.11 python3 .venv/bin/python; do \
-  $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+  $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 RUN := .venv/bin/python
 ARGS ?=
 

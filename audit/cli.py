@@ -43,26 +43,29 @@ class Request:
     verb: str
     arguments: tuple[str, ...]
     config_dir: Path | None
-    debug: bool
+    program: str
     command: str
 
     def config(self) -> AuditConfig:
         return compose(self.arguments, self.config_dir)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 internal, 2 usage or config, 5 coverage, 130 interrupted."""
+def main(argv: Sequence[str] | None = None, program: str = "scene-audit") -> int:
+    """Run one command and return its exit code: 0, 1 internal, 2 usage or config, 5 coverage, 130 interrupted.
+
+    program: how the command line was called, so that what is printed and kept can be pasted.
+    """
     if argv is None:
         argv = sys.argv[1:]
         _let_user_modules_be_found()
     debug = "--debug" in argv
     try:
-        request = _request(argv)
+        request = _request(argv, program)
         return VERBS[request.verb](request)
     except KeyboardInterrupt:
         return _say(INTERRUPTED, "interrupted; run the same command again to go on")
-    except BrokenPipeError:  # `scene-audit help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _hush()
         return OK
     except Exception as error:
         if debug:
@@ -70,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = _explanation(error)
         if line is not None:
             return _say(USAGE, line)
-        return _say(INTERNAL, f"internal error: {type(error).__name__}: {error}; traceback in {_log(argv)}")
+        return _say(INTERNAL, f"internal error: {type(error).__name__}: {error}; traceback in {_log(argv, program)}")
 
 
 def _run(request: Request) -> int:
@@ -148,7 +151,7 @@ def _version(request: Request) -> int:
 
 
 def _help(request: Request) -> int:
-    for line in help_text.lines(_program(), request.config_dir):
+    for line in help_text.lines(request.program, request.config_dir):
         print(line)
     return OK
 
@@ -169,7 +172,7 @@ VERBS: dict[str, Callable[[Request], int]] = {
 FLAGS: dict[str, tuple[str, ...]] = {"--debug": (), "--help": ("help",), "-h": ("help",), "--version": ("version",)}
 
 
-def _request(argv: Sequence[str]) -> Request:
+def _request(argv: Sequence[str], program: str) -> Request:
     """The verb, its arguments and the flags. Raises ConfigError for a flag or verb that does not exist."""
     words: list[str] = []
     config_dir: Path | None = None
@@ -188,21 +191,13 @@ def _request(argv: Sequence[str]) -> Request:
         else:
             words.append(word)
     if not words:
-        raise ConfigError(f"what is to be done? {_program()} VERB key=value ...; verbs: {', '.join(VERBS)}")
+        raise ConfigError(f"what is to be done? {program} VERB key=value ...; verbs: {', '.join(VERBS)}")
     if "=" in words[0]:
-        raise ConfigError(f"{words[0]}: the verb comes first: {_program()} run {shlex.join(words)}")
+        raise ConfigError(f"{words[0]}: the verb comes first: {program} run {shlex.join(words)}")
     if words[0] not in VERBS:
         raise ConfigError(f"{words[0]}: there is no such verb; {nearest(words[0], VERBS)}")
-    command = f"{_program()} {shlex.join(argv)}"
-    return Request(words[0], tuple(words[1:]), config_dir, "--debug" in argv, command)
-
-
-def _program() -> str:
-    """How this was called, so that it can be pasted: the console script, or this interpreter with -m."""
-    if not sys.argv[0].endswith("__main__.py"):
-        return "scene-audit"
-    python = Path(sys.executable)
-    return f"{python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else 'python'} -m audit"
+    command = f"{program} {shlex.join(argv)}"
+    return Request(words[0], tuple(words[1:]), config_dir, program, command)
 
 
 def _check_writable(config: AuditConfig, *keys: str) -> None:
@@ -237,13 +232,18 @@ def _explanation(error: Exception) -> str | None:
         if kind is not None and isinstance(error, kind):
             return str(error)
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-        return f"{error.filename or 'the disk'}: {error.strerror}; paths.outputs=DIR or paths.store=DIR takes another folder"
+        return f"{error.filename or 'the disk'}: {error.strerror}; choose another with paths.outputs or paths.store"
     return None
 
 
-def _log(argv: Sequence[str]) -> Path:
+def _hush() -> None:
+    """Let nothing more be written to a reader that has gone: `scene-audit help | head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _log(argv: Sequence[str], program: str) -> Path:
     """Write the current traceback to a file and return its path: in the outputs folder, else a temporary one."""
-    text = f"{_program()} {shlex.join(argv)}\n\n{traceback.format_exc()}"
+    text = f"{program} {shlex.join(argv)}\n\n{traceback.format_exc()}"
     folder = next((a.partition("=")[2] for a in reversed(argv) if a.startswith("paths.outputs=")), "outputs")
     path = Path(folder).expanduser() / "error.log"
     try:

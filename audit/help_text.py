@@ -54,7 +54,7 @@ def lines(program: str, config_dir: Path | None = None) -> Iterator[str]:
     """The help, line by line; `program` is how the command line is called. Raises ConfigError as `groups` does."""
     available = composition.groups(config_dir)
     yield f"{program} VERB key=value ..."
-    yield "Finds the conditions under which a vision model fails, on rendered scenes that differ in one thing at a time."
+    yield "Finds the conditions under which a vision model fails, on rendered scenes that differ in one thing only."
     yield ""
     yield "examples"
     for arguments, meaning in _EXAMPLES:

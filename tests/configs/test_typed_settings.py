@@ -1,0 +1,119 @@
+"""What is typed on the command line arrives as it was meant, whatever characters it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from audit import composition
+from audit.composition import ConfigError, compose, dump, store_of
+from audit.config import AuditConfig
+
+pytestmark = pytest.mark.usefixtures("read_once")
+
+
+@pytest.mark.parametrize(
+    ("typed", "arrives"),
+    [
+        ("epoch=3.safetensors", "epoch=3.safetensors"),
+        ("runs/my weights, v2.pt", "runs/my weights, v2.pt"),
+        ("a'b\"c.pt", "a'b\"c.pt"),
+        ("'in quotes.pt'", "in quotes.pt"),
+        ("w[1]{2}(3)$x#!%.pt", "w[1]{2}(3)$x#!%.pt"),
+        ("epoch=${n}.pt", "epoch=${n}.pt"),
+        ("7", "7"),
+        ("true", "true"),
+        ("null", None),
+    ],
+)
+def test_a_checkpoint_is_taken_as_typed(typed: str, arrives: str | None) -> None:
+    assert compose([f"model.checkpoint={typed}"]).models["proximity"].checkpoint == arrives
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The shell does not expand it behind an equals sign."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = compose(["model.checkpoint=~/x.pt", "paths.store=~/store", "paths.outputs=~", "design.pictures=~/p"])
+    assert config.models["proximity"].checkpoint == str(tmp_path / "x.pt")
+    assert config.paths.store == str(tmp_path / "store")
+    assert config.paths.outputs == str(tmp_path)
+    assert config.design.pictures == str(tmp_path / "p")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
+@example("\\${x}")
+@example("a\\'")
+@example("\\\\${oc.env:HOME}")
+def test_any_text_of_a_text_setting_arrives_verbatim(text: str) -> None:
+    """Neither Hydra's grammar nor interpolation touches it; only quotes around the whole are taken off."""
+    config = OmegaConf.create({"paths": {"store": "store"}, "design": {"factors": {}}})
+    composition._apply(config, composition._parse(f"paths.store={text}"), [], {})
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    assert composition._resolved(config)["paths"]["store"] == (text[1:-1] if quoted else text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "of", "arrives"),
+    [
+        ("design.factors.light=[front, back]", lambda c: c.design.factors["light"], ["front", "back"]),
+        ("design.factors.cast_shadow=['soft','none']", lambda c: c.design.factors["cast_shadow"], ["soft", "none"]),
+        ("++design.seeds=9", lambda c: c.design.seeds, 9),
+        ("design.keep={seeds: [0, 3], light: [back]}", lambda c: c.design.keep, {"seeds": [0, 3], "light": ["back"]}),
+        ("camera.position=[0,.1,2e-1]", lambda c: c.camera.position, [0.0, 0.1, 0.2]),
+        ("criterion.margins.brier=.02", lambda c: c.criterion.margins["brier"], 0.02),
+        ("training.learning_rate=1e-4", lambda c: c.training.learning_rate, 1e-4),
+        ("model.arguments.width=32", lambda c: c.models["proximity"].arguments, {"width": 32}),
+        ("model.recipe.light=[front]", lambda c: c.models["proximity"].recipe, {"light": ["front"]}),
+        ("models.proximity.threshold=.3", lambda c: c.models["proximity"].threshold, 0.3),
+        ("~design.factors.relation", lambda c: list(c.design.factors), ["light", "cast_shadow"]),
+        ("paths.outputs=/data/o", lambda c: c.training.checkpoint, "/data/o/training/proximity.safetensors"),
+    ],
+)
+def test_other_settings_are_read_in_the_usual_notation(typed: str, of: object, arrives: object) -> None:
+    assert callable(of)
+    assert of(compose([typed])) == arrives
+
+
+def test_the_last_of_two_wins() -> None:
+    """So a command can be repeated with something appended."""
+    assert compose(["seed=1", "experiment=default", "seed=2", "experiment=smoke"]).seed == 2
+    assert compose(["experiment=default", "experiment=smoke"]).experiment == "smoke"
+
+
+def test_what_is_typed_wins_over_the_experiment() -> None:
+    assert compose(["design.seeds=10", "experiment=smoke"]).design.seeds == 10
+
+
+class TestTheDump:
+    """config.yaml of a run."""
+
+    def test_it_holds_no_folder_of_this_machine(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        here = Path.cwd()
+        config = compose([f"paths.store={here}/there/store", "model.checkpoint=~/w.pt", f"paths.outputs={tmp_path}/o"])
+        text = dump(config)
+        assert str(here) not in text
+        assert str(tmp_path) not in text
+        assert "there/store" in text
+        assert "~/w.pt" in text
+
+    def test_it_says_which_store_a_run_used(self, tmp_path: Path) -> None:
+        (tmp_path / "config.yaml").write_text(dump(compose(["paths.store=/data/store"])), "utf-8")
+        assert store_of(tmp_path) == "/data/store"
+
+    def test_a_run_without_it_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="does not say which store"):
+            store_of(tmp_path)
+
+    def test_it_reads_back_as_the_same_configuration(self) -> None:
+        import yaml
+
+        from audit.schema import convert
+
+        config = compose(["design.keep.light=[back]", "model.arguments.width=3"])
+        assert convert(yaml.safe_load(dump(config)), AuditConfig, "") == config
