@@ -92,7 +92,7 @@ def projected_mask(camera: CameraSpec, things: list[ObjectSpec]) -> NDArray[np.b
     return hit.reshape(rays.shape[:2])
 
 
-def contour_difference(linear: NDArray[np.floating], seen: NDArray[np.bool_]) -> float:
+def contour_difference(linear: NDArray[np.float64], seen: NDArray[np.bool_]) -> float:
     """Median CIEDE2000 across the object's outline.
 
     One pixel further in is held against one further out, since the pixel filter mixes the outline's own.

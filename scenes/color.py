@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +16,35 @@ from skimage.color import deltaE_ciede2000, lab2xyz, rgb2lab
 from scenes.scene_spec import SceneError, Vector3
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 _XYZ_TO_RGB = np.linalg.inv(
     np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 )
 
 
-def srgb_encode(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+def srgb_encode(linear: Floats) -> Floats:
     """Linear [0, 1] to sRGB [0, 1] (IEC 61966-2-1), elementwise."""
     clipped = np.clip(linear, 0.0, 1.0)
     return np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * np.power(clipped, 1 / 2.4) - 0.055)
 
 
-def srgb_decode(encoded: NDArray[np.floating]) -> NDArray[np.floating]:
+def srgb_decode(encoded: Floats) -> Floats:
     """sRGB [0, 1] to linear [0, 1], elementwise."""
     return np.where(encoded <= 0.04045, encoded / 12.92, np.power((np.maximum(encoded, 0) + 0.055) / 1.055, 2.4))
 
 
-def to_lab(linear: NDArray[np.floating] | Vector3) -> Array:
+def to_lab(linear: Floats | Vector3) -> Array:
     """Linear RGB (..., 3) to CIE Lab, D65."""
     return np.asarray(rgb2lab(srgb_encode(np.asarray(linear, dtype=float))), dtype=float)
 
 
-def delta_e(a: NDArray[np.floating] | Vector3, b: NDArray[np.floating] | Vector3) -> Array:
+def delta_e(a: Floats | Vector3, b: Floats | Vector3) -> Array:
     """CIEDE2000 between linear RGB colours (..., 3), elementwise."""
-    return np.asarray(deltaE_ciede2000(to_lab(a), to_lab(b)), dtype=float)
+    return _ciede2000(to_lab(a), to_lab(b))
+
+
+def _ciede2000(a: Array, b: Array) -> Array:
+    return np.asarray(deltaE_ciede2000(a, b), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
 def from_lab(lab: tuple[float, float, float]) -> Vector3 | None:
@@ -64,10 +70,10 @@ def at_difference(color: Vector3, difference: float, hue: float, lift: float) ->
     low, high = 0.0, 150.0
     for _ in range(40):
         middle = (low + high) / 2
-        near = float(deltaE_ciede2000(start, start + middle * step)) < difference
+        near = float(_ciede2000(start, start + middle * step)) < difference
         low, high = (middle, high) if near else (low, middle)
     found = start + high * step
-    if abs(float(deltaE_ciede2000(start, found)) - difference) > 0.05:
+    if abs(float(_ciede2000(start, found)) - difference) > 0.05:
         return None
     return from_lab((float(found[0]), float(found[1]), float(found[2])))
 

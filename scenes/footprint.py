@@ -52,4 +52,5 @@ def _circle(thing: ObjectSpec, radius_x: float, radius_y: float) -> Array:
 
 def _placed(thing: ObjectSpec, local: Array) -> Array:
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
-    return local @ np.array([[c, s], [-s, c]]) + np.array(thing.position)
+    placed: Array = local @ np.array([[c, s], [-s, c]]) + np.array(thing.position)
+    return placed

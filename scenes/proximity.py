@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scenes import footprint
 from scenes.scene_spec import CameraSpec, ObjectSpec
 
+_TIE = 1e-9  # m; a contact at exactly d cm is one at d, whatever the last bit says
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -60,9 +62,9 @@ def labels(objects: Sequence[ObjectSpec], robot: Robot) -> NDArray[np.int8]:
         return np.zeros((rows, count), dtype=np.int8)
     edges = np.concatenate([footprint.segments(p) for p in polygons])
     reach = _fan_distances(edges, robot)  # (rows, count)
-    result = (reach <= robot.range).astype(np.int8)
+    result = (reach <= robot.range + _TIE).astype(np.int8)
     contact = min(_travel_to_contact(p, robot) for p in polygons)
-    result[np.arange(rows) * 0.01 >= contact] = -1
+    result[np.arange(rows) * 0.01 >= contact - _TIE] = -1
     return result
 
 
@@ -74,7 +76,8 @@ def in_view(camera: CameraSpec, robot: Robot) -> NDArray[np.bool_]:
     world = np.concatenate([points, np.full((*points.shape[:-1], 1), robot.height)], axis=-1)
     u, v, depth = project(world, camera)
     inside = (depth > 0) & (u >= 0) & (u <= camera.width) & (v >= 0) & (v <= camera.height)
-    return inside.all(axis=-1)
+    whole: NDArray[np.bool_] = inside.all(axis=-1)
+    return whole
 
 
 def met_within(label: NDArray[np.int8], travel: int) -> bool:
@@ -129,7 +132,8 @@ def _fan_distances(edges: NDArray[np.float64], robot: Robot) -> NDArray[np.float
         t = (rel[..., 0] * -b[:, 1] + rel[..., 1] * b[:, 0]) / det
         s = (d[..., 0] * rel[..., 1] - d[..., 1] * rel[..., 0]) / det
     hit = (np.abs(det) > 1e-12) & (t >= 0) & (s >= 0) & (s <= 1)
-    return np.where(hit, t, np.inf).min(axis=(2, 3))
+    nearest: NDArray[np.float64] = np.where(hit, t, np.inf).min(axis=(2, 3))
+    return nearest
 
 
 def _travel_to_contact(polygon: NDArray[np.float64], robot: Robot) -> float:

@@ -95,7 +95,7 @@ class SceneSpec:
 
 
 def to_plain(spec: Any) -> Any:
-    """Dataclasses, tuples, numbers as JSON values; floats rounded to 1e-6, so that noise of arithmetic is no content."""
+    """Dataclasses, tuples, numbers as JSON values; floats rounded to 1e-6, so noise of arithmetic is no content."""
     if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
         return {f.name: to_plain(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
     if isinstance(spec, (list, tuple)):

@@ -18,7 +18,9 @@ from scenes.proximity import camera_axes
 from scenes.scene_spec import CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
 
 Array = NDArray[np.float64]
-GRID = 6  # light samples per edge: strength is known to 1 / 36
+# Points on the light's square: a Fibonacci lattice (34, 55), which no straight shadow edge lines up with. Against many
+# random points, strength is within .04 everywhere in a penumbra; a 6 x 6 grid was off by up to .08.
+LATTICE = (34, 55)
 
 
 def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
@@ -66,13 +68,15 @@ def pixel_rays(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def light_samples(light: LightSpec) -> tuple[Array, Array]:
-    """Points (GRID**2, 3) on the light's square, and its normal, towards its target."""
+    """Points (55, 3) on the light's square, and its normal, towards its target."""
     normal = np.array(light.target) - np.array(light.position)
     normal = normal / np.linalg.norm(normal)
     side, up = light_axes(normal)
-    steps = ((np.arange(GRID) + 0.5) / GRID - 0.5) * light.size
-    grid = steps[:, None, None] * side + steps[None, :, None] * up
-    return np.array(light.position) + grid.reshape(-1, 3), normal
+    step, count = LATTICE
+    number = np.arange(count)
+    across = ((number + 0.5) / count - 0.5) * light.size
+    along = (((number * step) % count + 0.5) / count - 0.5) * light.size
+    return np.array(light.position) + across[:, None] * side + along[:, None] * up, normal
 
 
 def _may_be_shadowed(points: Array, casters: Sequence[ObjectSpec], light: LightSpec) -> NDArray[np.bool_]:
@@ -101,7 +105,8 @@ def _prism(thing: ObjectSpec) -> Array:
     """The eight corners (8, 3) of the upright box around an object."""
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
     corner = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]) * np.array(thing.size)
-    return corner @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]]) + np.array([*thing.position, 0.0])
+    placed: Array = corner @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]]) + np.array([*thing.position, 0.0])
+    return placed
 
 
 def light_axes(normal: Array) -> tuple[Array, Array]:

@@ -1,7 +1,8 @@
 """Content-addressed render store: a scene is rendered once, ever, and auditing the next checkpoint renders nothing.
 
-Files: `<root>/<two hex digits>/<scene_id>.scene` and, apart because training needs none, `<scene_id>.shadow`. Each is a
-sha256 digest followed by a compressed npz; it is written beside its place and renamed, so a file is whole or not there.
+Files: `<root>/<two hex digits>/<scene_id>.scene` and, apart because training needs none, `<scene_id>.<rule>.shadow`,
+where `rule` is a digest of the source that computes it. Each is a sha256 digest followed by a compressed npz; it is
+written beside its place and renamed, so a file is whole or not there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOOR, OBJECT = 1, 2  # values of the index pass; 0 is background
-_IMAGE, _SHADOW = ".scene", ".shadow"
+_IMAGE = ".scene"
 
 
 class StoreError(RuntimeError):
@@ -40,7 +42,8 @@ class Render:
     def regions(self) -> NDArray[np.float32]:
         """Object, cast shadow, floor, background: (4, H, W) fractions that sum to 1 per pixel."""
         lit = self.floor * (1 - self.shadow)
-        return np.stack([self.object, self.floor * self.shadow, lit, self.background]).astype(np.float32)
+        parts: list[NDArray[np.float32]] = [self.object, self.floor * self.shadow, lit, self.background]
+        return np.stack(parts)
 
 
 class Store:
@@ -48,15 +51,15 @@ class Store:
         self.root = root
 
     def has(self, scene_id: str, with_shadow: bool = True) -> bool:
-        return self._path(scene_id, _IMAGE).is_file() and (not with_shadow or self._path(scene_id, _SHADOW).is_file())
+        return self._path(scene_id, _IMAGE).is_file() and (not with_shadow or self._path(scene_id, _shadow()).is_file())
 
     def read(self, scene_id: str) -> Render:
         """The scene's products; without a stored shadow its strength is NaN. Raises StoreError."""
         image = self._load(scene_id, _IMAGE)
         index = image["index"]
         floor = (index == FLOOR).astype(np.float32)
-        if self._path(scene_id, _SHADOW).is_file():
-            shadow = self._load(scene_id, _SHADOW)["strength"].astype(np.float32) / 255 * floor
+        if self._path(scene_id, _shadow()).is_file():
+            shadow = self._load(scene_id, _shadow())["strength"].astype(np.float32) / 255 * floor
         else:
             shadow = np.full(index.shape, np.nan, dtype=np.float32)
         return Render(
@@ -75,11 +78,11 @@ class Store:
 
     def write_shadow(self, scene_id: str, strength: NDArray[np.float32]) -> None:
         """Strength (H, W) in [0, 1], kept in steps of 1/255."""
-        self._save(scene_id, _SHADOW, {"strength": np.rint(strength * 255).astype(np.uint8)})
+        self._save(scene_id, _shadow(), {"strength": np.rint(strength * 255).astype(np.uint8)})
 
     def discard(self, scene_id: str) -> None:
         """Forget a scene's products, so that it is rendered again."""
-        for kind in (_IMAGE, _SHADOW):
+        for kind in (_IMAGE, _shadow()):
             self._path(scene_id, kind).unlink(missing_ok=True)
 
     def _path(self, scene_id: str, kind: str) -> Path:
@@ -110,3 +113,9 @@ class Store:
             raise StoreError(f"scene {scene_id} is corrupt in the store: delete {path.name} and run again")
         with np.load(io.BytesIO(body)) as file:
             return dict(file)
+
+
+@cache
+def _shadow() -> str:
+    source = (Path(__file__).parent / "shadow.py").read_bytes()
+    return f".{hashlib.sha256(source).hexdigest()[:8]}.shadow"

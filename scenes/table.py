@@ -76,14 +76,15 @@ class Table:
         found = meta.get("schema_version")
         if meta.get("table") != self.name or found != str(self.version):
             raise TableError(f"{path} has schema {meta.get('table')} v{found}, expected {self.name} v{self.version}")
-        frame = arrow.to_pandas()
+        frame: pd.DataFrame = arrow.to_pandas()
         frame.attrs["factors"] = json.loads(meta.get("factors", "[]"))
         return frame
 
     def empty(self, factors: Sequence[str] = ()) -> pd.DataFrame:
         """A frame with the declared columns and no rows."""
         schema = pa.schema([(c, _ARROW[k]) for c, k in self._kinds(factors).items()])
-        return schema.empty_table().to_pandas()
+        frame: pd.DataFrame = schema.empty_table().to_pandas()
+        return frame
 
     def _kinds(self, factors: Sequence[str]) -> dict[str, str]:
         lead = dict.fromkeys(factors, "str") if self.has_factors else {}

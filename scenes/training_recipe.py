@@ -39,12 +39,12 @@ def scene(seed: int, number: int, camera: Camera, robot: Robot, samples: int) ->
         distance=rng.uniform(0.8, 1.4),
         exposure=rng.uniform(0.5, 1.3),
     )
-    tint = rng.uniform(0.85, 1.0, 3)
+    red, green, blue = (float(t) for t in rng.uniform(0.85, 1.0, 3))
     return SceneSpec(
         camera=view,
         floor=floor,
         objects=things,
-        key=light.placed(place, size=float(rng.uniform(0.25, 0.6)), color=tuple(float(t) for t in tint)),
+        key=light.placed(place, size=float(rng.uniform(0.25, 0.6)), color=(red, green, blue)),
         world_color=(1.0, 1.0, 1.0),
         world_strength=float(rng.uniform(0.12, 0.45)),
         samples=samples,

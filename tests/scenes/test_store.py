@@ -1,0 +1,74 @@
+"""The render store: what is whole is read back, what is not is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scenes.store import Store, StoreError
+
+ID = "ab" + "0" * 30
+
+
+def filled(root: Path) -> Store:
+    store = Store(root)
+    index = np.array([[0, 1], [1, 2]], dtype=np.uint8)
+    store.write_image(
+        ID,
+        {
+            "rgb": np.arange(12, dtype=np.uint8).reshape(2, 2, 3),
+            "index": index,
+            "depth": np.array([[np.inf, 1], [1, 0.5]], dtype=np.float32),
+            "albedo": np.full((2, 3), 0.5, dtype=np.float32),
+        },
+    )
+    return store
+
+
+def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
+    store = filled(root)
+    store.write_shadow(ID, np.array([[0.0, 0.5], [1.0, 0.9]], dtype=np.float32))
+    render = store.read(ID)
+    assert render.rgb.reshape(-1).tolist() == list(range(12))
+    assert render.object.tolist() == [[0, 0], [0, 1]]
+    assert render.background.tolist() == [[1, 0], [0, 0]]
+    assert render.shadow == pytest.approx(np.array([[0, 0.5], [1, 0]]), abs=1 / 255)  # only the floor can be shadowed
+
+
+def test_regions_sum_to_one_in_every_pixel(root: Path) -> None:
+    store = filled(root)
+    store.write_shadow(ID, np.full((2, 2), 0.3, dtype=np.float32))
+    assert store.read(ID).regions().sum(axis=0) == pytest.approx(np.ones((2, 2)))
+
+
+def test_without_its_shadow_a_scene_is_not_complete(root: Path) -> None:
+    store = filled(root)
+    assert store.has(ID, with_shadow=False)
+    assert not store.has(ID)
+    assert np.isnan(store.read(ID).shadow).all()
+
+
+def test_a_missing_scene_is_said(root: Path) -> None:
+    with pytest.raises(StoreError, match="not in the store"):
+        Store(root).read(ID)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped byte"])
+def test_a_damaged_file_is_never_taken_for_whole(root: Path, damage: str) -> None:
+    store = filled(root)
+    (file,) = root.rglob("*.scene")
+    content = bytearray(file.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StoreError, match="corrupt"):
+        store.read(ID)
+
+
+def test_no_partial_file_stays(root: Path) -> None:
+    filled(root)
+    assert [p.suffix for p in root.rglob("*") if p.is_file()] == [".scene"]
