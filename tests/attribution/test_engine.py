@@ -183,6 +183,7 @@ def test_maps_are_enlarged_as_torch_does_it() -> None:
     np.testing.assert_allclose(resized(maps, 64, 80), expected[:, 0].numpy(), atol=1e-6)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_and_cpu_agree(make_adapter, untrained: Adapter, pictures, targets) -> None:
     import copy

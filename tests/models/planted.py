@@ -34,16 +34,19 @@ class _BrightnessNet(nn.Module):
 
 
 class FloorBrightnessNet(_BrightnessNet):
-    """Alarms everywhere when the lower half of the picture, which is floor, is brighter than `pivot`.
+    """Alarms everywhere when the floor is brighter than `pivot`: the mean of the rows from `top` down, a share of all.
 
     A negative gain alarms when it is darker. Obstacles matter only as far as they change that mean.
     """
 
-    def __init__(self, pivot: float = 0.5, gain: float = 40.0) -> None:
+    def __init__(self, pivot: float = 0.5, gain: float = 40.0, top: float = 0.5, bottom: float = 1.0) -> None:
         super().__init__(pivot, gain)
+        self.top = top
+        self.bottom = bottom
 
     def part(self, brightness: torch.Tensor) -> torch.Tensor:
-        return brightness[..., brightness.shape[-2] // 2 :, :]
+        rows = brightness.shape[-2]
+        return brightness[..., round(rows * self.top) : round(rows * self.bottom), :]
 
 
 class LeftBorderNet(_BrightnessNet):

@@ -238,6 +238,7 @@ def test_an_unknown_device_gets_the_nearest_name(name: str) -> None:
     assert "unknown" in refusal(lambda: pick_device(name))
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_and_cpu_agree(saved: Callable[..., Path], pictures: np.ndarray) -> None:
     config = ModelConfig(checkpoint=str(saved()))

@@ -26,6 +26,7 @@ REFERENCE = {
 }
 
 
+@pytest.mark.real_weights
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_the_eight_pictures_of_2019_flip_as_measured(weights_2019: Path, pictures_2019: Path, channels: str) -> None:
     config = ModelConfig(checkpoint=str(weights_2019), preprocessing=PreprocessingConfig(channels=channels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from audit.config import ModelConfig
@@ -66,6 +67,7 @@ def test_it_answers_in_logits_which_a_sigmoid_turns_into_the_published_probabili
     assert network(picture).shape == (2, 155)
 
 
+@pytest.mark.real_weights
 def test_the_public_weights_load_unchanged_and_are_scored_on_their_first_155_outputs(weights_2019: Path) -> None:
     adapter = build_adapter(ModelConfig(checkpoint=str(weights_2019)), "cpu")
     assert adapter.module.state_dict()["decoder.3.bias"].shape == (325,)
