@@ -167,7 +167,10 @@ def _table(prepared: PreparedRegions, reason: Texts, mass: Doubles, widened: Dou
         index = REGIONS.index(name)
         area, accuracy = prepared.area[:, index], mass[:, index]
         empty, full = area * height * width < EMPTY_PX, area > 1 - 1e-6
-        why = np.where(reason != "", reason, np.where(empty, "empty_region", np.where(full, "full_region", "")))
+        of_region = np.where(empty, "empty_region", np.where(full, "full_region", ""))
+        # what the scene rules out comes before what the map lacks: the ceiling of an empty region is a dark map
+        of_map_first = (of_region == "") | np.isin(reason, ("no_positive", "nan_map"))
+        why = np.where(of_map_first, reason, of_region)
         chance = prepared.widened[:, column].mean(axis=(1, 2), dtype=np.float64)
         lift = accuracy / np.where(empty, np.nan, area)
         parts += [

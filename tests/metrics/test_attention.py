@@ -285,6 +285,14 @@ def test_the_ceiling_takes_each_regions_own_mask_and_has_no_split() -> None:
         assert value(table, "relevance_mass_accuracy", region) == pytest.approx(expected, rel=1e-5)
 
 
+def test_an_empty_region_has_no_ceiling_because_it_is_empty() -> None:
+    objects = np.zeros((2, 8, 10))
+    objects[1, 2:5, 2:5] = 1
+    table = measure_ceiling(regions_of(objects), (4, 5))
+    reasons = table[table["region"] == "object"].groupby("row")["undefined_reason"].agg(set)
+    assert reasons.tolist() == [{"empty_region"}, {""}]
+
+
 def test_regions_in_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="in the order"):
         measure(np.ones((1, 4, 4), np.float32), np.ones((1, 3, 4, 4), np.float32))
