@@ -109,7 +109,7 @@ def test_labels_agree_with_walking_along_every_ray(shape: str) -> None:
 
 
 def test_the_body_touches_at_the_nearest_point_of_a_cylinder() -> None:
-    thing = an_object("cylinder", position=(0.30, 0.0), size=(0.10, 0.10, 0.1))
+    thing = an_object("cylinder", position=(0.30, 0.0), size=(0.10, 0.10, 0.1), yaw=0.0)
     unknown = (proximity.labels([thing], ROBOT) == -1).any(axis=1)
     assert int(np.argmax(unknown)) == 17  # .30 - .05 - .08 = .17 m
 
