@@ -109,8 +109,8 @@ class PathsConfig:
 @dataclass(frozen=True)
 class TrainingConfig:
     scenes: int = 10000
-    held_out: int = 1500  # scene seeds never trained on
-    epochs: int = 60
+    held_out: int = 1200  # scene seeds never trained on
+    epochs: int = 40
     batch: int = 64
     learning_rate: float = 0.001
     checkpoint: str = "outputs/training/proximity.safetensors"

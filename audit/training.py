@@ -84,7 +84,7 @@ def _examples(config: AuditConfig, specs: Sequence[SceneSpec]) -> Examples:
 
 
 def _fit(config: AuditConfig, seen: Examples, device: str, state_file: Path) -> tuple[ProximityCNN, list[float]]:
-    """Train on from the state file's epoch. Order and dropout follow from (seed, epoch): a resumed run ends the same."""
+    """Train on from the state file's epoch; order and dropout follow from (seed, epoch), so a resumed run is the same."""
     torch.manual_seed(derive_seed(config.seed, "initial weights"))
     network = ProximityCNN(outputs=CELLS).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.training.learning_rate)
@@ -156,9 +156,7 @@ def _save(config: AuditConfig, network: ProximityCNN, losses: list[float], unsee
     probability = 1 / (1 + np.exp(-adapter.logits(unseen.images).astype(np.float64)))
     card = _card(config, hashlib.sha256(content).hexdigest(), losses, probability, unseen)
     _write(card_file, (json.dumps(card, indent=1, allow_nan=False) + "\n").encode())
-    print(
-        f"checkpoint  {target}  mean AUC in view {card['held_out']['mean_auc_in_view']:.3f}, threshold {card['threshold']:.3f}"
-    )
+    print(f"checkpoint  {target}\nmean AUC    {card['held_out']['mean_auc_in_view']:.3f} over in-view cells, held out")
 
 
 def _card(
@@ -176,7 +174,7 @@ def _card(
         "sha256": sha256,
         "preprocessing": asdict(MODEL.preprocessing),
         "threshold": threshold,
-        "threshold_rule": f"lowest with at most {FALSE_ALARM_RATE:.0%} false alarms among clear sensors of held-out scenes",
+        "threshold_rule": f"at most {FALSE_ALARM_RATE:.0%} false alarms among clear sensors of held-out scenes",
         "recipe": training_recipe.RECIPE,
         "training": {
             "scenes": config.training.scenes,

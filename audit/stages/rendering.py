@@ -34,10 +34,29 @@ def plan(config: AuditConfig) -> list[Planned]:
 
 
 def render_scenes(config: AuditConfig, planned: Sequence[Planned]) -> RenderOutcome:
-    """Bring the planned scenes into the store; one that is there but corrupt is rendered again."""
+    """Bring the planned scenes into the store."""
     store, specs = parts.store(config), [p.spec for p in planned]
     with Progress("rendering") as progress:
         return render(specs, store, parts.workers(config), progress=progress.render)
+
+
+def render_corrupt_again(config: AuditConfig, planned: Sequence[Planned], outcome: RenderOutcome) -> None:
+    """Throw out scenes of the store that fail their checksum, render them anew, and count that in `outcome`."""
+    store = parts.store(config)
+    corrupt: dict[str, SceneSpec] = {}
+    for p in planned:
+        if p.scene_id in corrupt or p.scene_id in outcome.failed:
+            continue
+        try:
+            store.read(p.scene_id)
+        except StoreError:
+            store.discard(p.scene_id)
+            corrupt[p.scene_id] = p.spec
+    if corrupt:
+        again = render(list(corrupt.values()), store, parts.workers(config))
+        outcome.rendered += again.rendered
+        outcome.cached -= len(corrupt)
+        outcome.failed.update(again.failed)
 
 
 def write_scenes(config: AuditConfig, planned: Sequence[Planned], outcome: RenderOutcome, folder: Path) -> None:

@@ -1,0 +1,68 @@
+"""Render noise: how far a network's answers at the configured sample count lie from those at many samples.
+
+Noise is a bias as well as a spread: a network answers a noisy picture otherwise than a clean one, and pairing does not
+cancel that between conditions of unequal noise. Per condition the difference must stay under a fifth of the margin of
+each metric of the failure criterion.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from audit import parts
+from audit.config import AuditConfig
+from audit.metrics import sensor_events
+from audit.models import build_adapter
+from audit.models.adapter import Adapter
+from audit.stages import rendering
+from scenes.tabletop import Planned
+
+CONVERGED = 256  # samples per pixel taken for the truth
+BLOCKS = (0, 1, 4, 5)  # near obstacles
+PART = 5  # a fifth of the margin
+
+
+def noise_table(config: AuditConfig) -> pd.DataFrame:
+    """Per model and condition with an object: |mean at the configured samples - mean at CONVERGED| of each metric.
+
+    Columns: model, condition, <metric> for every metric of the criterion that a scene defines, mean_probability, and
+    within_limit. Renders what it needs into the store.
+    """
+    blocks = [b for b in BLOCKS if b < config.design.seeds]
+    few = dataclasses.replace(config.design, keep={**config.design.keep, "seeds": blocks})
+    here = dataclasses.replace(config, design=few)
+    fine = dataclasses.replace(here, renderer=dataclasses.replace(config.renderer, samples=CONVERGED))
+    rows = []
+    for name, model in config.models.items():
+        adapter = build_adapter(model, config.device)
+        noisy, clean = (_answers(c, adapter) for c in (here, fine))
+        gap = (noisy - clean).abs().reset_index()
+        rows.append(gap.assign(model=name, within_limit=_within(gap, config.criterion.margins)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _answers(config: AuditConfig, adapter: Adapter) -> pd.DataFrame:
+    """Mean metrics per condition, over the chosen blocks."""
+    planned = [p for p in rendering.plan(config) if p.cell.condition["presence"] == "object"]
+    rendering.render_scenes(config, planned)
+    store, robot = parts.store(config), parts.robot(config)
+    images = np.stack([store.read(p.scene_id).rgb for p in planned])
+    labels = np.stack([rendering.scene_labels(p.spec, robot) for p in planned])
+    probability = 1 / (1 + np.exp(-adapter.logits(images, config.attribution.batch).astype(np.float64)))
+    scores = sensor_events.score(probability, labels, adapter.threshold, config.robot.horizon)
+    wanted = [m for m in config.criterion.margins if m in scores.columns]
+    frame = scores[wanted].assign(mean_probability=probability.mean(axis=1), condition=_names(planned))
+    return frame.groupby("condition", sort=False).mean()
+
+
+def _names(planned: Sequence[Planned]) -> list[str]:
+    return [p.cell.condition.key.replace("presence=object,", "").replace(",presence=object", "") for p in planned]
+
+
+def _within(gap: pd.DataFrame, margins: Mapping[str, float]) -> pd.Series:
+    judged = [gap[m].fillna(0.0) <= margin / PART for m, margin in margins.items() if m in gap.columns]
+    return pd.concat(judged, axis=1).all(axis=1) if judged else pd.Series(True, index=gap.index)

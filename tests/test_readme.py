@@ -1,0 +1,70 @@
+"""What the README tells a user to type works as typed, at the size of experiment=smoke where it would take long."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.strip().splitlines()]
+TINY_TRAINING = "training.scenes=12 training.held_out=8 training.epochs=1"
+IN_VENV = Path(sys.prefix) == ROOT / ".venv"
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a user works: with the module and the weights that the README's example speaks of."""
+    pytest.importorskip("bpy", reason="bpy is not installed: rendering needs Python 3.11")
+    folder = tmp_path_factory.mktemp("readme")
+    (module,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (folder / "my_network.py").write_text(module)
+    code = "import torch, my_network; torch.save(my_network.build().state_dict(), 'my_weights.pt')"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    (folder / "audit").mkdir()
+    shutil.copytree(ROOT / "audit" / "checkpoints", folder / "audit" / "checkpoints")
+    return folder
+
+
+def adapted(command: str, folder: Path) -> list[str]:
+    """The command as typed, with settings behind it that keep it small and out of the project's own folders."""
+    words = shlex.split(command)
+    settings = [f"paths.store={folder / 'store'}", f"paths.outputs={folder / 'outputs'}"]
+    if words[0] == "make":
+        given = next((w.removeprefix("ARGS=") for w in words if w.startswith("ARGS=")), "")
+        small = TINY_TRAINING if words[1] == "train" else "experiment=smoke"
+        small += f" training.checkpoint={folder / 'trained.safetensors'}" if words[1] == "train" else ""
+        return [*words[:2], f"ARGS={' '.join([given, small, *settings])}"]
+    assert words[:3] == ["python", "-m", "audit"], command
+    plain = words[3] in ("doctor", "plan")
+    return [sys.executable, "-m", "audit", *words[3:], *([] if plain else settings)]
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
+    words = adapted(command, place)
+    if "../shared" in command:
+        if not (ROOT.parent / "shared" / "images").is_dir():
+            pytest.skip("the pictures and weights of 2019 are not here")
+        words = [w.replace("=../shared", f"={ROOT.parent / 'shared'}") for w in words]
+    if words[0] == "make" and not IN_VENV:
+        pytest.skip("make uses the project's own .venv")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    where = ROOT if words[0] == "make" else place
+    done = subprocess.run(words, cwd=where, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "run" in words or "make audit" in command:
+        assert (place / "outputs" / "latest" / "report" / "index.html").is_file()
