@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from reports import figures, words
 from reports.numbers import difference, interval, number
 from reports.run_record import Estimate, RunRecord
@@ -28,7 +26,7 @@ EFFECTS = (
     ("interaction", "both, beyond the sum"),
 )
 REMOVALS = (("removal_object", "removing the object"), ("removal_shadow", "removing its shadow"))
-_FOREST_WIDTH = 96
+_FOREST_WIDTH = 76
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Shown:
     value: str
     interval: str
     kind: str = ""
-    figure: Markup = Markup("")
+    figure: str = ""  # Markup
     span: int = 1
 
 

@@ -1,4 +1,4 @@
-"""Attention overlap: the model's maps beside what maps without the model score, and whether a method earned its numbers."""
+"""Attention overlap: the model's maps beside maps that know nothing of it, and whether a method earned its numbers."""
 
 from __future__ import annotations
 
@@ -170,7 +170,9 @@ def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:
     text = f"{method} {verdict} numeric claims about the {region}"
     if math.isnan(row["rho"]):
         text += f": {words.reason(str(row['reason']))}."
-        return EarnedRow(method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary)
+        return EarnedRow(
+            method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary
+        )
     rho = f"{number(row['rho'], False)} {interval(row['rho_low'], row['rho_high'], False)}"
     gain = f"{difference(row['gain'], False)} {interval(row['gain_low'], row['gain_high'], False)}"
     best = number(row["best_null_rho"], False)

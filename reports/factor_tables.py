@@ -1,4 +1,4 @@
-"""Factor x factor tables: one metric over all conditions, rows one factor, columns the next within each level of a third."""
+"""Factor x factor tables: one metric over all conditions; rows one factor, columns a second within each of a third."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def cards(record: RunRecord, gallery: Gallery) -> list[Card]:
     taken: set[str] = set()
     out = []
     for rank, (_, row) in enumerate(rows.iterrows(), start=1):
-        out.append(_card(record, gallery, row, rank, axes[str(row["metric"])], taken))
+        out.append(_card(record, gallery, row, rank, axes[words.metric(str(row["metric"])).percent], taken))
     return out
 
 
@@ -88,7 +88,12 @@ def hidden(record: RunRecord) -> list[Mapping[str, str]]:
 
 
 def _card(
-    record: RunRecord, gallery: Gallery, row: pd.Series, rank: int, axis: tuple[figures.Axis, figures.Axis], taken: set[str]
+    record: RunRecord,
+    gallery: Gallery,
+    row: pd.Series,
+    rank: int,
+    axis: tuple[figures.Axis, figures.Axis],
+    taken: set[str],
 ) -> Card:
     known, effect = words.metric(str(row["metric"])), _effect_row(record, row)
     margin = float(effect["margin"]) if effect is not None else float("nan")
@@ -180,12 +185,16 @@ def _effect_row(record: RunRecord, row: pd.Series) -> pd.Series | None:
     return found.iloc[0] if len(found) else None
 
 
-def _axes(record: RunRecord, rows: pd.DataFrame) -> dict[str, tuple[figures.Axis, figures.Axis]]:
-    """One axis per metric and size, so that bars of one metric compare between cards."""
+def _axes(record: RunRecord, rows: pd.DataFrame) -> dict[bool, tuple[figures.Axis, figures.Axis]]:
+    """Whether in percent -> a long and a short axis; all shares stand on one, so that their bars compare."""
     out = {}
-    for name, group in rows.groupby("metric", sort=True):
-        ends = [(r["effect"], r["ci_low"], r["ci_high"], _margin(record, r)) for _, r in group.iterrows()]
-        out[str(name)] = (figures.effect_axis(ends, _BAR_WIDTH), figures.effect_axis(ends, _SMALL_BAR_WIDTH))
+    for percent in (True, False):
+        ends = [
+            (r["effect"], r["ci_low"], r["ci_high"], _margin(record, r))
+            for _, r in rows.iterrows()
+            if words.metric(str(r["metric"])).percent == percent
+        ]
+        out[percent] = (figures.effect_axis(ends, _BAR_WIDTH), figures.effect_axis(ends, _SMALL_BAR_WIDTH))
     return out
 
 

@@ -83,9 +83,7 @@ def _axes(rows: int, horizon: int) -> str:
     foot = _TOP + rows * CELL_HEIGHT
     right = _LEFT + SENSORS * CELL_WIDTH
     ticks = [d for d in (0, 10, 20, 30) if d < rows]
-    labels = "".join(
-        f'<text x="{_LEFT - 4}" y="{foot - d * CELL_HEIGHT}" text-anchor="end">{d}</text>' for d in ticks
-    )
+    labels = "".join(f'<text x="{_LEFT - 4}" y="{foot - d * CELL_HEIGHT}" text-anchor="end">{d}</text>' for d in ticks)
     edge = foot - (horizon + 1) * CELL_HEIGHT - 0.5
     line = f'<path class="horizon" d="M{_LEFT - 16} {edge}H{right}"/>' if horizon + 1 < rows else ""
     sides = f'<text x="{_LEFT}" y="{foot + 10}">left</text>'

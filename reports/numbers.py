@@ -59,6 +59,5 @@ def _percent(value: float) -> str:
 def _plain(value: float) -> str:
     if value == 0:
         return "0"
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.0995 else 3
+    return f"{value:.{decimals}f}"

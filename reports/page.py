@@ -112,7 +112,11 @@ def _figures() -> Mapping[str, Any]:
 
 def _notes(gallery: Gallery, model: str) -> tuple[str, ...]:
     stamp = gallery.stamp(model)
-    return (f"{stamp[:1].upper()}{stamp[1:]}. Read these numbers as a description of the maps, not as a finding.",) if stamp else ()
+    return (
+        (f"{stamp[:1].upper()}{stamp[1:]}. Read these numbers as a description of the maps, not as a finding.",)
+        if stamp
+        else ()
+    )
 
 
 def _drop_stale(assets: Assets) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from reports import pictures, words
 from reports.grids import output_grid
 from reports.numbers import number
-from reports.pictures import Assets, Picture
+from reports.pictures import Picture
 from reports.run_record import RunRecord
 from reports.scene_views import Gallery
 
@@ -59,9 +59,7 @@ def _view(record: RunRecord, gallery: Gallery, model: str, row: pd.Series) -> Pi
     return PictureView(name, picture, overlay, note, grid, facts)
 
 
-def _overlay(
-    record: RunRecord, gallery: Gallery, model: str, name: str, rgb: np.ndarray
-) -> tuple[Picture | None, str]:
+def _overlay(record: RunRecord, gallery: Gallery, model: str, name: str, rgb: np.ndarray) -> tuple[Picture | None, str]:
     maps: Mapping[str, np.ndarray] = gallery.maps(model)
     values = maps.get(name, maps.get(Path(name).stem))
     if values is None or np.isnan(values).all():

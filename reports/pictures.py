@@ -41,7 +41,9 @@ class Assets:
         file = re.sub(r"[^A-Za-z0-9._-]+", "_", name) + ".webp"
         if file not in self.written:
             self.folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(self.folder / file, "WEBP", lossless=True, quality=20, method=0)  # fast: a tenth larger
+            Image.fromarray(pixels).save(
+                self.folder / file, "WEBP", lossless=True, quality=20, method=0
+            )  # fast: a tenth larger
             self.written[file] = (pixels.shape[1], pixels.shape[0])
         width, height = self.written[file]
         return Picture(f"{self.folder.name}/{file}", width, height, alt)
@@ -92,9 +94,7 @@ def edge(mask: np.ndarray) -> np.ndarray:
     return mask & ~inner
 
 
-def _draw_outline(
-    drawn: np.ndarray, mask: np.ndarray, scale: int, colour: tuple[int, int, int], dashed: bool
-) -> None:
+def _draw_outline(drawn: np.ndarray, mask: np.ndarray, scale: int, colour: tuple[int, int, int], dashed: bool) -> None:
     """One px of `colour` just inside the mask's pixel edges and one px of black just outside, on the enlarged grid.
 
     Dashed: colour and black take turns along the inside, so that the two outlines differ by more than colour.
@@ -110,5 +110,5 @@ def _draw_outline(
 
 def _stamped(drawn: np.ndarray, text: str) -> np.ndarray:
     strip = Image.new("RGB", (drawn.shape[1], _STAMP_HEIGHT), (122, 31, 20))
-    ImageDraw.Draw(strip).text((4, 1), text, fill=(255, 255, 255), font=ImageFont.load_default())
+    ImageDraw.Draw(strip).text((4, 0), text.replace(" ", "  "), fill=(255, 255, 255), font=ImageFont.load_default(11))
     return np.concatenate([drawn, np.asarray(strip)], axis=0)

@@ -48,13 +48,16 @@ class ModelCard:
 def model_card(record: RunRecord, name: str) -> ModelCard:
     """The checkpoint of one model as run.json and its card describe it."""
     entry, card = record.model(name), record.card(name)
-    facts = [(label, entry.get(key)) for key, label in (
-        ("architecture", "architecture"),
-        ("checkpoint", "checkpoint file"),
-        ("sha256", "sha256"),
-        ("target_layer", "target layer of CAM methods"),
-        ("threshold", "operating threshold"),
-    )]
+    facts = [
+        (label, entry.get(key))
+        for key, label in (
+            ("architecture", "architecture"),
+            ("checkpoint", "checkpoint file"),
+            ("sha256", "sha256"),
+            ("target_layer", "target layer of CAM methods"),
+            ("threshold", "operating threshold"),
+        )
+    ]
     recipe = entry.get("recipe") or {}
     loss = _series(card)
     return ModelCard(

@@ -1,4 +1,4 @@
-"""Prediction quality and what it rests on: AUC by distance and sensor, all conditions, render checks, clipped pixels."""
+"""Prediction quality and what it rests on: AUC by distance and sensor, all conditions, render checks, clipping."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class HeatTable:
 @dataclass(frozen=True)
 class ConditionRow:
     levels: tuple[str, ...]
+    blocks: int
     control: bool
     in_recipe: bool
     cells: tuple[HeatCell, ...]
@@ -90,7 +91,8 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
         first = next(iter(found[key].values()))
         control = all(record.control.get(f) == v for f, v in zip(factors, key, strict=True))
         cells = tuple(_condition_cell(found[key].get(m.name), m) for m in metrics)
-        rows.append(ConditionRow(key, control, bool(first["in_recipe"]), cells))
+        blocks = max(int(r["n"]) for r in found[key].values())
+        rows.append(ConditionRow(key, blocks, control, bool(first["in_recipe"]), cells))
     return ConditionTable(factors, metrics, tuple(rows))
 
 
@@ -99,8 +101,9 @@ def render_checks(record: RunRecord) -> list[tuple[str, str, int]]:
     scenes = record.frame("scenes")
     if not len(scenes):
         return []
-    counts = scenes.groupby(["status", "reason"], sort=True).size()
-    rows = [(str(s), words.reason(str(r)) if r else "", int(n)) for (s, r), n in counts.items()]
+    counts = scenes.groupby(["status", "reason"], sort=True, as_index=False).size()
+    found = zip(counts["status"], counts["reason"], counts["size"], strict=True)
+    rows = [(str(status), words.reason(str(why)) if why else "", int(n)) for status, why, n in found]
     return sorted(rows, key=lambda r: (r[0] != "ok", r))
 
 
@@ -112,7 +115,7 @@ def picture_facts(record: RunRecord) -> list[tuple[tuple[str, ...], tuple[str, .
         return []
     factors = [f for f in ("presence", *record.levels) if f in scenes]
     rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
-    out = []
+    out: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for key, group in scenes.groupby(factors, sort=True):
         shown = (
             number(group["object_clipped"].mean()),
@@ -190,11 +193,13 @@ def _card_auc(card: Mapping[str, Any]) -> dict[tuple[int, str], Mapping[str, Any
 def _condition_cell(row: pd.Series | None, metric: words.Metric) -> HeatCell:
     if row is None:
         return HeatCell("", "absent")
-    n = count(int(row["usable_n"]), int(row["n"]))
     if math.isnan(row["mean"]):
-        return HeatCell(number(float("nan")), "undefined", f"{metric.undefined_when}; {n}" if metric.undefined_when else n)
+        return HeatCell(number(float("nan")), "undefined", metric.undefined_when)
     shown = interval(row["ci_low"], row["ci_high"], metric.percent)
-    return HeatCell(number(row["mean"], metric.percent), "", f"{shown} {n}")
+    usable, rendered = int(row["usable_n"]), int(row["n"])
+    return HeatCell(
+        number(row["mean"], metric.percent), "", f"{shown} {count(usable, rendered)}" if usable < rendered else shown
+    )
 
 
 def _order(record: RunRecord, factor: str) -> tuple[str, ...]:

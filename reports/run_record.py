@@ -145,7 +145,7 @@ class RunRecord:
         """Block ids of one stratum (near, far, empty; None for all), in counting order."""
         scenes = self.frame("scenes")
         kept = scenes if stratum is None else scenes[scenes["stratum"] == stratum]
-        return tuple(sorted(set(kept["block_id"]), key=lambda b: (len(b), b)))
+        return tuple(sorted({str(b) for b in kept["block_id"]}, key=lambda b: (len(b), b)))
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, ...], pd.Series]:
@@ -224,7 +224,7 @@ class RunRecord:
         for name in ("scenes", "conditions"):
             frame = self.frame(name)
             if factor in frame and len(frame):
-                return set(frame[factor].astype(str))
+                return {str(v) for v in frame[factor]}
         return set()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -55,7 +56,9 @@ class Gallery:
             f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), f"Rendered scene: {shape}"
         )
         overlay, overlay_note = self._overlay(model, str(row["scene_id"]), render, scale, shape)
-        return SceneView(title, picture, overlay, overlay_note, self._grid(model, row), self._facts(model, row, metrics))
+        return SceneView(
+            title, picture, overlay, overlay_note, self._grid(model, row), self._facts(model, row, metrics)
+        )
 
     def arm(self, model: str, row: pd.Series | None, title: str) -> SceneView:
         """A scene without overlay, smaller, for the four arms side by side."""
@@ -102,9 +105,7 @@ class Gallery:
         except StoreError:
             return None, f"The render store no longer holds scene {row['scene_id']}."
 
-    def _overlay(
-        self, model: str, scene_id: str, render: Render, scale: int, shape: str
-    ) -> tuple[Picture, str]:
+    def _overlay(self, model: str, scene_id: str, render: Render, scale: int, shape: str) -> tuple[Picture, str]:
         method, values = words.method(self.record.primary_method), self.maps(model).get(scene_id)
         if values is None or np.isnan(values).all():
             plain = pictures.outlined(render.rgb, render.object, render.shadow, scale)
@@ -114,7 +115,9 @@ class Gallery:
             return self.assets.save(f"{scene_id}-outline", plain, f"True masks outlined: {shape}; {why}"), why
         stamp = self.stamp(model)
         drawn, peak = pictures.overlay(render.rgb, values, render.object, render.shadow, scale, stamp)
-        alt = f"{method} over the scene, true object and cast shadow outlined: {shape}" + (f"; {stamp}" if stamp else "")
+        alt = f"{method} over the scene, true object and cast shadow outlined: {shape}" + (
+            f"; {stamp}" if stamp else ""
+        )
         note = f"{method}, peak {peak:.2g}" if peak > 0 else f"{method}: no positive relevance"
         return self.assets.save(f"{scene_id}-{model}-{self.record.primary_method}", drawn, alt), note
 
@@ -123,9 +126,7 @@ class Gallery:
         probability = self.record.response(model, scene)
         if probability is None:
             return None
-        return output_grid(
-            self.record.label(scene), probability, self.record.threshold(model), self.record.horizon
-        )
+        return output_grid(self.record.label(scene), probability, self.record.threshold(model), self.record.horizon)
 
     def _answers(self, model: str, row: pd.Series) -> tuple[str, ...]:
         """What the network does in one scene, in words."""

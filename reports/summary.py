@@ -120,7 +120,7 @@ def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...
     if verdict == "no failure found":
         return f"No condition was shown to make {name} worse than at control by more than the criterion's margin."
     if verdict == "unfit at control":
-        missed = "; ".join(f"{g.title.lower()} is {g.value}, {g.floor} is asked" for g in gates if not g.is_met)
+        missed = "; ".join(f"{g.title} {g.value}, where {g.floor} is asked" for g in gates if not g.is_met)
         text = f"{name} is unfit already at the control condition" + (f": {missed}. " if missed else ". ")
         return text + "Findings are shown but not ranked: there is no sound control to compare with."
     if verdict == "insufficient coverage":
