@@ -67,8 +67,10 @@ def test_a_missing_partner_drops_the_cell_on_both_sides():
             return float("nan")
         return (0.5 if levels["light"] == "back" else 0.2) + (0.3 if levels["relation"] == "equal" else 0.0)
 
-    effects = planted(score, SMALL, blocks=12, strata=("near",)).analysed().effects
-    assert row_of(effects, "light=back")["effect"] == pytest.approx(0.3)
+    back = row_of(planted(score, SMALL, blocks=12, strata=("near",)).analysed().effects, "light=back")
+    assert back["effect"] == pytest.approx(0.3)
+    assert back["level_mean"] - back["control_mean"] == pytest.approx(0.3)
+    assert back["level_mean"] == pytest.approx((11 * 0.65 + 0.5) / 12)
 
 
 def test_a_block_with_less_than_half_of_its_cells_says_nothing_about_the_mean_over_them():

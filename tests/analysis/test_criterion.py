@@ -88,6 +88,24 @@ def test_a_difference_below_the_margin_is_no_failure_however_certain():
     assert planted(score, metrics=["sensor_miss"]).analysed().failures.empty
 
 
+def test_an_interval_that_still_holds_the_margin_is_no_failure_whatever_q_says():
+    """One-sided p = .035 at the margin: q passes in a family of one, the two-sided interval shown does not."""
+    spread = np.tile([-1.0, 1.0], 6)
+    worse = 0.10 + 0.1 * (spread / spread.std(ddof=1) + 2.0 / np.sqrt(12))
+    run = planted(
+        lambda m, v, b: 0.2 + (worse[b] if v["light"] == "back" else 0.0),
+        {"light": ("front", "back")},
+        blocks=12,
+        metrics=["sensor_miss"],
+        arms=False,
+        strata=NEAR,
+    )
+    row = run.analysed(controls={"light": "front"}).effects.iloc[0]
+    assert row["p"] < row["q"] + 1e-12 < 0.05
+    assert row["ci_low"] < row["margin"]
+    assert not row["is_failure"]
+
+
 def test_fewer_than_eight_usable_blocks_are_not_judged_and_the_row_says_so():
     effects = planted(back_light, blocks=7, strata=NEAR).analysed().effects
     assert (effects["test"] == "none").all()
