@@ -138,7 +138,7 @@ def _epoch(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        total, batches = total + float(loss), batches + 1
+        total, batches = total + float(loss.detach()), batches + 1
     return total / batches
 
 
