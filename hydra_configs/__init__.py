@@ -1,4 +1,4 @@
 """The configuration files: one folder per swappable part, and `experiment/`, which puts parts together.
 
-Holds YAML only, and is a package so that it can be installed. The schema is `audit.config`; `audit.composition` reads both.
+YAML alone; a package so that it is installed. `audit.config` is its schema, `audit.composition` reads both.
 """
