@@ -209,7 +209,7 @@ def alarm_threshold(probability: np.ndarray, label: np.ndarray, horizon: int) ->
     loudest = np.sort(p[clear])[::-1]
     allowed = int(len(loudest) * FALSE_ALARM_RATE)
     edge = float(loudest[allowed])  # this one must stay silent: the threshold lies just above it
-    return min(math.ceil(edge * 1e4 + 1e-9) / 1e4 + 1e-4, 1.0)
+    return min(round(math.ceil(edge * 1e4 + 1e-9) / 1e4 + 1e-4, 4), 1.0)
 
 
 def _write(path: Path, content: bytes) -> None:
