@@ -33,7 +33,7 @@ class OverlapRow:
     values: tuple[str, ...]
     line: Markup
     usable: str
-    undefined: str
+    undefined: tuple[str, ...]
     beats: bool
 
 
@@ -105,9 +105,9 @@ def splits(record: RunRecord, model: str) -> list[Split]:
     return out
 
 
-def undefined_notes(rows: Sequence[OverlapRow]) -> list[str]:
-    """Why scenes are left out, once per reason."""
-    return sorted({r.undefined for r in rows if r.undefined})
+def undefined_reasons(rows: Sequence[OverlapRow]) -> list[str]:
+    """Why scenes are left out, each reason once."""
+    return sorted({reason for row in rows for reason in row.undefined})
 
 
 def _mine(record: RunRecord, model: str) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def _row(group: pd.DataFrame, metric: str, region: str, method: str, axis: figur
         values=tuple(number(means[c], False) for c in COLUMNS),
         line=figures.comparison(marks, axis),
         usable=f"{int(mine['value'].notna().sum())} of {len(mine)}",
-        undefined="; ".join(words.reason(str(r)) for r in sorted(reasons.unique())),
+        undefined=tuple(words.reason(str(r)) for r in sorted(reasons.unique())),
         beats=not math.isnan(means["model"]) and all(means["model"] > v for v in nulls),
     )
 
@@ -166,10 +166,12 @@ def _top(group: pd.DataFrame, metric: str) -> float:
 
 def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:
     method, region, null = words.method(row["method"]), words.region(row["region"]), words.source(row["best_null"])
-    verdict = "has earned" if row["earned"] else "has not earned"
-    text = f"{method} {verdict} numeric claims about the {region}"
+    why = words.why_not_earned(str(row["reason"]), str(row["best_null"]))
+    text = f"{method} has earned numeric claims about the {region}"
+    if not row["earned"]:
+        text = f"{method} has not earned numeric claims about the {region} ({why})"
     if math.isnan(row["rho"]):
-        text += f": {words.reason(str(row['reason']))}."
+        text += "."
         return EarnedRow(
             method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-# 17 evenly spaced anchors of cividis (Nunez, Anderton and Renslow 2018, doi:10.1371/journal.pone.0199239), sRGB:
+# Ten evenly spaced anchors of cividis (Nunez, Anderton and Renslow 2018, doi:10.1371/journal.pone.0199239), sRGB:
 # lightness rises evenly, and it looks the same to readers with and without red-green colour blindness.
 _ANCHORS = np.array(
     [
-        (0, 34, 78), (0, 42, 98), (13, 51, 112), (40, 60, 109), (57, 69, 108), (71, 78, 109), (84, 87, 112),
-        (96, 97, 116), (108, 106, 120), (122, 116, 121), (136, 126, 120), (150, 137, 117), (165, 148, 112),
-        (181, 160, 104), (198, 172, 94), (216, 186, 79), (254, 232, 56),
+        (0, 32, 77), (0, 51, 111), (57, 72, 107), (87, 92, 109), (112, 113, 115),
+        (138, 135, 121), (166, 157, 117), (196, 181, 108), (228, 207, 91), (255, 234, 70),
     ],
     dtype=np.float64,
 )  # fmt: skip

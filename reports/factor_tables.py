@@ -81,7 +81,7 @@ def why_undefined(record: RunRecord, model: str, metric: str, levels: Mapping[st
     scenes = record.frame("scenes")
     inside = pd.Series(True, index=scenes.index)
     for factor, level in levels.items():
-        inside &= scenes[factor] == level
+        inside &= scenes[factor] == level if factor in scenes else False
     cells = set(scenes.loc[inside, "cell_id"])
     frame = record.frame("predictions")
     mine = frame[(frame["model"] == model) & (frame["metric"] == metric) & frame["cell_id"].isin(cells)]

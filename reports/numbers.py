@@ -59,5 +59,5 @@ def _percent(value: float) -> str:
 def _plain(value: float) -> str:
     if value == 0:
         return "0"
-    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.0995 else 3
+    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.00995 else 3
     return f"{value:.{decimals}f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,21 @@ def write_report(run_dir: Path, store_root: Path) -> Path:
     return page
 
 
-def _html(record: RunRecord, gallery: Gallery) -> str:
-    environment = Environment(
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _html(record: RunRecord, gallery: Gallery) -> str:
     parts = {"record": record, "summary": summarise(record), **_figures()}
     parts |= _pictures(record, gallery) if record.is_pictures else _sections(record, gallery)
-    return environment.get_template("page.html").render(parts)
+    return _environment().get_template("page.html").render(parts)
 
 
 def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
@@ -65,7 +70,7 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
         "arm_tables": {m: arms.arm_tables(record, m) for m in models},
         "arm_scenes": {m: arm_scenes(record, gallery, m) for m in models},
         "overlap": overlap,
-        "undefined_notes": {m: attention.undefined_notes(rows) for m, rows in overlap.items()},
+        "undefined_reasons": {m: attention.undefined_reasons(rows) for m, rows in overlap.items()},
         "earned": {m: attention.earned(record, m) for m in models},
         "splits": {m: attention.splits(record, m) for m in models},
         "auc_tables": {m: quality.auc_tables(record, m) for m in models},

@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.metrics.cells import SENSORS
 from reports import words
+from reports.factor_tables import why_undefined
 from reports.numbers import count, interval, number
 from reports.run_record import RunRecord, ordered
 
@@ -90,7 +91,8 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
     for key in keys:
         first = next(iter(found[key].values()))
         control = all(record.control.get(f) == v for f, v in zip(factors, key, strict=True))
-        cells = tuple(_condition_cell(found[key].get(m.name), m) for m in metrics)
+        levels = dict(zip(factors, key, strict=True))
+        cells = tuple(_condition_cell(record, model, found[key].get(m.name), m, levels) for m in metrics)
         blocks = max(int(r["n"]) for r in found[key].values())
         rows.append(ConditionRow(key, blocks, control, bool(first["in_recipe"]), cells))
     return ConditionTable(factors, metrics, tuple(rows))
@@ -190,11 +192,13 @@ def _card_auc(card: Mapping[str, Any]) -> dict[tuple[int, str], Mapping[str, Any
     return {}
 
 
-def _condition_cell(row: pd.Series | None, metric: words.Metric) -> HeatCell:
+def _condition_cell(
+    record: RunRecord, model: str, row: pd.Series | None, metric: words.Metric, levels: Mapping[str, str]
+) -> HeatCell:
     if row is None:
         return HeatCell("", "absent")
     if math.isnan(row["mean"]):
-        return HeatCell(number(float("nan")), "undefined", metric.undefined_when)
+        return HeatCell(number(float("nan")), "undefined", why_undefined(record, model, metric.name, levels))
     shown = interval(row["ci_low"], row["ci_high"], metric.percent)
     usable, rendered = int(row["usable_n"]), int(row["n"])
     return HeatCell(

@@ -90,10 +90,7 @@ class Gallery:
         row = rows.iloc[0]
         if row["earned"]:
             return ""
-        null = str(row["best_null"])
-        if null and f"{null} does as well" in str(row["reason"]):
-            return f"not earned: {words.source(null)} does as well"
-        return f"not earned: {words.reason(str(row['reason']).removeprefix('not earned: '))}"
+        return f"not earned: {words.why_not_earned(str(row['reason']), str(row['best_null']))}"
 
     def _render(self, row: pd.Series | None) -> tuple[Render | None, str]:
         if row is None:

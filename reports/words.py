@@ -30,6 +30,18 @@ REGIONS: Mapping[str, str] = {
     "-": "",
 }
 PRESENCES: Mapping[str, str] = {"object": "object", "ghost": "ghost (shadow alone)", "empty": "empty floor"}
+REASONS: Mapping[str, str] = {  # reasons of audit.metrics, in words
+    "no_occupied_sensor": "no occupied sensor",
+    "no_clear_sensor": "no clear sensor",
+    "no_known_cell": "no known cell",
+    "no_positive": "no true obstacle within 30 cm, so no target",
+    "nan_output": "the network's output is not a number",
+    "nan_map": "the map is not a number",
+    "zero_map": "the map has no positive part",
+    "empty_region": "the region is not in the picture",
+    "full_region": "the region is the whole picture",
+    "one_class": "no obstacle there, or always one",
+}
 VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
     "no failure found": ("good", "icon-pass"),
     "failures found": ("bad", "icon-fail"),
@@ -75,8 +87,14 @@ def region(name: str) -> str:
 
 
 def reason(name: str) -> str:
-    """A machine's reason as words: 'no_positive' -> 'no positive'."""
-    return name.replace("_", " ") if name else "no reason recorded"
+    """A machine's reason as words: 'zero_map' -> 'the map has no positive part'; others without underscores."""
+    return REASONS.get(name, name.replace("_", " ")) if name else "no reason recorded"
+
+
+def why_not_earned(recorded: str, best_null: str) -> str:
+    """The earned table's reason with the null's name as readers know it: 'edges does as well' -> 'edge map ...'."""
+    text = recorded.removeprefix("not earned: ") or "no reason recorded"
+    return text.replace(best_null, source(best_null), 1) if best_null else text
 
 
 def condition(levels: Mapping[str, str]) -> str:
