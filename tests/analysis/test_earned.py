@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic_run import Run, jitter, planted
+from synthetic_run import CONTROLS, Run, jitter, planted
 
 from audit.analysis import ModelFacts
-from audit.analysis.earned import Scenes, correlations, expanded_percentiles
+from audit.analysis.earned import Scenes, correlations, expanded_percentiles, usable_scenes
+from audit.analysis.layout import lay_out
+from audit.analysis.measurement import Measure, measured
 
 NULLS = ("edges", "gaussian", "random", "untrained")
 
@@ -120,6 +122,17 @@ def test_scenes_without_a_map_are_left_out(run: Run):
     assert (row["scenes"], row["blocks"]) == (17 * 36, 17)
 
 
+def test_an_undefined_null_map_knows_the_area_alone_and_costs_no_scene(run: Run):
+    follow = lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"])  # noqa: E731
+    blind = lambda v, b: float("nan")  # noqa: E731
+    layout = lay_out(run.scenes, CONTROLS)
+    grids = measured(run.predictions, maps(run, follow, untrained=blind), layout)
+    measure = Measure("net", "mass_split", "hires_cam", "object")
+    scenes = usable_scenes(measure, grids, grids[Measure("net", "target_logit")], layout)
+    assert len(scenes.share) == 18 * 36
+    assert np.array_equal(scenes.nulls["untrained"], scenes.nulls["area"])
+
+
 def test_too_few_blocks_earn_nothing():
     few = planted(target, blocks=8, metrics=("target_logit", "sensor_miss"))
     row = object_row(few, maps(few, lambda v, b: 0.03 * effect_of(v, b)))
@@ -149,7 +162,10 @@ def test_expanded_percentiles_are_wider_than_plain_ones_and_less_so_with_more_bl
     drawn = np.random.default_rng(6).normal(size=2000)
     plain = np.quantile(drawn, [0.025, 0.975])
     few, many = expanded_percentiles(drawn, 10), expanded_percentiles(drawn, 1000)
-    assert few[0] < plain[0] < plain[1] < few[1]
+    reach = np.sqrt(10 / 9) * stats.t.ppf(0.975, 9)  # in normal deviates: 2.38 where the plain interval has 1.96
+    assert few == pytest.approx((-reach, reach), abs=0.15)
+    assert few[0] < plain[0] - 0.2
+    assert few[1] > plain[1] + 0.2
     assert many == pytest.approx(tuple(plain), abs=0.02)
 
 
