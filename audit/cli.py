@@ -156,11 +156,27 @@ def _help(request: Request) -> int:
     return OK
 
 
+def _bench(request: Request) -> int:
+    """Measure: `bench noise [key=value ...]`."""
+    subjects = [a for a in request.arguments if "=" not in a]
+    if subjects != ["noise"]:
+        raise ConfigError(f"bench {' '.join(subjects)}: {nearest(' '.join(subjects), ('noise',))}")
+    config = compose([a for a in request.arguments if "=" in a], request.config_dir)
+    _check_writable(config, "paths.store")
+    from audit.noise import noise_table
+
+    table = noise_table(config)
+    print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print(f"{int(table['within_limit'].sum())} of {len(table)} conditions within a fifth of every margin")
+    return OK
+
+
 VERBS: dict[str, Callable[[Request], int]] = {
     "run": _run,
     "plan": _plan,
     "render": _render,
     "train": _train,
+    "bench": _bench,
     "report": _report,
     "doctor": _doctor,
     "version": _version,

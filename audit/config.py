@@ -19,7 +19,7 @@ class DesignConfig:
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
-    keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels, seeds -> block numbers: audit these alone
+    keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels, seeds -> blocks: audit these alone
     pictures: str | None = None  # folder of pictures, for scene_set=pictures
 
 
@@ -75,7 +75,9 @@ class ModelConfig:
     name: str = "proximity"
     architecture: str = "proximity_cnn"  # a built-in name, or the dotted path of a callable that returns an nn.Module
     arguments: dict[str, Any] = field(default_factory=dict)  # of that callable
-    checkpoint: str | None = None  # .safetensors or a state_dict; None: as the callable made it; 'packaged:NAME': shipped
+    checkpoint: str | None = (
+        None  # .safetensors or a state_dict; None: as the callable made it; 'packaged:NAME': shipped
+    )
     outputs: str = "logits"  # what the module returns: logits, probabilities
     target_layer: str = ""  # dotted module path; empty: the architecture's own
     threshold: float | None = None  # operating point; None: the checkpoint card's, else .5

@@ -30,6 +30,7 @@ _VERBS = (
     ("plan", "what `run` would do: scenes, what the store has already, time and disk"),
     ("render", "only fill the store"),
     ("train", "render training scenes, train the proximity network, write checkpoint and card"),
+    ("bench noise", "how far answers at renderer.samples lie from those at many samples, per condition"),
     ("report [RUN]", "write the page of a run again; without RUN the latest"),
     ("doctor", "what this machine has and lacks, with the remedy"),
     ("help", "this"),

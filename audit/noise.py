@@ -22,15 +22,16 @@ from audit.stages import rendering
 from scenes.tabletop import Planned
 
 CONVERGED = 256  # samples per pixel taken for the truth
-BLOCKS = (0, 1, 4, 5)  # near obstacles
+BLOCKS = (0, 1, 4, 5, 8, 9, 12, 13)  # near obstacles
 PART = 5  # a fifth of the margin
 
 
 def noise_table(config: AuditConfig) -> pd.DataFrame:
-    """Per model and condition with an object: |mean at the configured samples - mean at CONVERGED| of each metric.
+    """Mean at the configured samples less mean at CONVERGED, of each metric, per model and condition with an object.
 
-    Columns: model, condition, <metric> for every metric of the criterion that a scene defines, mean_probability, and
-    within_limit. Renders what it needs into the store.
+    Below the conditions stand their means per level, which is what the criterion's contrasts are made of: a single
+    condition over few blocks moves by whole sensors. Columns: model, condition, <metric> for every metric of the
+    criterion that a scene defines, mean_probability, within_limit. Renders what it needs into the store.
     """
     blocks = [b for b in BLOCKS if b < config.design.seeds]
     few = dataclasses.replace(config.design, keep={**config.design.keep, "seeds": blocks})
@@ -40,9 +41,19 @@ def noise_table(config: AuditConfig) -> pd.DataFrame:
     for name, model in config.models.items():
         adapter = build_adapter(model, config.device)
         noisy, clean = (_answers(c, adapter) for c in (here, fine))
-        gap = (noisy - clean).abs().reset_index()
-        rows.append(gap.assign(model=name, within_limit=_within(gap, config.criterion.margins)))
+        gap = noisy - clean
+        whole = pd.concat([gap, _per_level(gap)]).rename_axis("condition").reset_index()
+        rows.append(whole.assign(model=name, within_limit=_within(whole, config.criterion.margins)))
     return pd.concat(rows, ignore_index=True)
+
+
+def _per_level(gap: pd.DataFrame) -> pd.DataFrame:
+    """The mean of the conditions that have a level, one row a level."""
+    of_level: dict[str, list[str]] = {}
+    for condition in gap.index:
+        for pair in condition.split(","):
+            of_level.setdefault(pair, []).append(condition)
+    return pd.DataFrame({level: gap.loc[names].mean() for level, names in of_level.items()}).T
 
 
 def _answers(config: AuditConfig, adapter: Adapter) -> pd.DataFrame:
@@ -64,5 +75,5 @@ def _names(planned: Sequence[Planned]) -> list[str]:
 
 
 def _within(gap: pd.DataFrame, margins: Mapping[str, float]) -> pd.Series:
-    judged = [gap[m].fillna(0.0) <= margin / PART for m, margin in margins.items() if m in gap.columns]
+    judged = [gap[m].fillna(0.0).abs() <= margin / PART for m, margin in margins.items() if m in gap.columns]
     return pd.concat(judged, axis=1).all(axis=1) if judged else pd.Series(True, index=gap.index)

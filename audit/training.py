@@ -84,7 +84,7 @@ def _examples(config: AuditConfig, specs: Sequence[SceneSpec]) -> Examples:
 
 
 def _fit(config: AuditConfig, seen: Examples, device: str, state_file: Path) -> tuple[ProximityCNN, list[float]]:
-    """Train on from the state file's epoch; order and dropout follow from (seed, epoch), so a resumed run is the same."""
+    """Train on from the state file's epoch; order and dropout follow from (seed, epoch): resumed runs are the same."""
     torch.manual_seed(derive_seed(config.seed, "initial weights"))
     network = ProximityCNN(outputs=CELLS).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.training.learning_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import figures, words
@@ -77,11 +77,16 @@ class ArmTable:
     tree: tuple[TreeRow, ...]
 
 
-def sentences(record: RunRecord, model: str) -> list[str]:
+def headline(record: RunRecord, model: str) -> str:
+    """What the shadow alone and the empty floor do at the control light; empty where the arms were not rendered."""
+    return next(iter(sentences(record, model, (record.control.get("light", ALL),))), "")
+
+
+def sentences(record: RunRecord, model: str, lights: Sequence[str] | None = None) -> list[str]:
     """Per light, what the shadow alone and the empty floor do, in a plain sentence with intervals."""
     control = {f: record.control.get(f, ALL) for f in FACTORS}
     out = []
-    for light in record.levels.get("light", ()):
+    for light in record.levels.get("light", ()) if lights is None else lights:
         full, alone, ghost, empty = (
             record.intervention(model, "scene_alarm", arm, {**control, "light": light})
             for arm in ("arm_full", "arm_object", "arm_ghost", "arm_empty")

@@ -13,7 +13,7 @@ from reports import figures, words
 from reports.numbers import count, difference, interval, number, small_p
 from reports.pairs import Comparison, Pair, choose, pairs_by_block
 from reports.run_record import RunRecord, parse_contrast, without_home
-from reports.scene_views import Gallery, SceneView
+from reports.scene_views import FALSE_ALARM, OBSTACLE, Gallery, SceneView
 
 MAX_CARDS = 15
 _BAR_WIDTH, _SMALL_BAR_WIDTH = 340, 200
@@ -156,14 +156,15 @@ def _examples(
     pairs = pairs_by_block(record, Comparison(model, known.name, method, region, levels, partner))
     own = (known.name,) if method == "-" else ()
     metrics = tuple(dict.fromkeys([*own, "sensor_miss", "sensor_false_alarm"]))
+    target = FALSE_ALARM if known.name.startswith(("sensor_false_alarm", "scene_false_alarm")) else OBSTACLE
     out = []
     for block, why in choose(pairs, str(row["example_blocks"]).split()):
         pair = pairs[block]
         out.append(
             Example(
                 heading=_heading(record, row, block, pair, why),
-                scene=gallery.example(model, pair.cell, str(row["condition"]), metrics),
-                control=gallery.example(model, pair.control, f"control: {row['control']}", metrics),
+                scene=gallery.example(model, pair.cell, str(row["condition"]), metrics, target),
+                control=gallery.example(model, pair.control, f"control: {row['control']}", metrics, target),
             )
         )
     return out

@@ -18,6 +18,7 @@ from scenes.store import Render, StoreError
 
 _PICTURE_WIDTH = 240  # px, of the pictures beside an example; the arms are shown at two thirds
 _ARM_WIDTH = 160
+OBSTACLE, FALSE_ALARM = "", "false_alarm"  # folders below attributions/<model>
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,15 @@ class Gallery:
     record: RunRecord
     read_scene: Callable[[str], Render]
     assets: Assets
-    _maps: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    _maps: dict[tuple[str, str], Mapping[str, np.ndarray]] = field(default_factory=dict)
 
-    def example(self, model: str, row: pd.Series | None, title: str, metrics: tuple[str, ...]) -> SceneView:
-        """A scene with its attribution overlay, for a finding card; `metrics` are printed beneath."""
+    def example(
+        self, model: str, row: pd.Series | None, title: str, metrics: tuple[str, ...], target: str = OBSTACLE
+    ) -> SceneView:
+        """A scene with its attribution overlay, for a finding card; `metrics` are printed beneath.
+
+        target: what the overlay attributes, OBSTACLE (cells that hold it) or FALSE_ALARM (cells that alarm without).
+        """
         render, note = self._render(row)
         if row is None or render is None:
             return SceneView(title, None, None, "", None, (), note)
@@ -55,7 +61,7 @@ class Gallery:
         picture = self.assets.save(
             f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), f"Rendered scene: {shape}"
         )
-        overlay, overlay_note = self._overlay(model, str(row["scene_id"]), render, scale, shape)
+        overlay, overlay_note = self._overlay(model, str(row["scene_id"]), render, scale, shape, target)
         return SceneView(
             title, picture, overlay, overlay_note, self._grid(model, row), self._facts(model, row, metrics)
         )
@@ -70,15 +76,16 @@ class Gallery:
         picture = self.assets.save(f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), alt)
         return SceneView(title, picture, None, "", self._grid(model, row), self._answers(model, row))
 
-    def maps(self, model: str) -> Mapping[str, np.ndarray]:
+    def maps(self, model: str, target: str = OBSTACLE) -> Mapping[str, np.ndarray]:
         """Scene id -> (h, w) float32 signed attribution of the primary method; empty where none were kept."""
-        if model not in self._maps:
-            path = self.record.folder / "attributions" / model / f"{self.record.primary_method}.npz"
-            self._maps[model] = {}
+        if (model, target) not in self._maps:
+            folder = self.record.folder / "attributions" / model / target
+            path = folder / f"{self.record.primary_method}.npz"
+            self._maps[model, target] = {}
             if path.is_file():
                 with np.load(path, allow_pickle=False) as held:
-                    self._maps[model] = dict(zip(held["scene_ids"].tolist(), held["maps"], strict=True))
-        return self._maps[model]
+                    self._maps[model, target] = dict(zip(held["scene_ids"].tolist(), held["maps"], strict=True))
+        return self._maps[model, target]
 
     def stamp(self, model: str) -> str:
         """'not earned: ...' for the primary method's overlays; empty where it earned its claims on the object."""
@@ -102,21 +109,27 @@ class Gallery:
         except StoreError:
             return None, f"The render store no longer holds scene {row['scene_id']}."
 
-    def _overlay(self, model: str, scene_id: str, render: Render, scale: int, shape: str) -> tuple[Picture, str]:
-        method, values = words.method(self.record.primary_method), self.maps(model).get(scene_id)
+    def _overlay(
+        self, model: str, scene_id: str, render: Render, scale: int, shape: str, target: str
+    ) -> tuple[Picture, str]:
+        method, values = words.method(self.record.primary_method), self.maps(model, target).get(scene_id)
         if values is None or np.isnan(values).all():
             plain = pictures.outlined(render.rgb, render.object, render.shadow, scale)
             label = self.record.label(scene_id)
             has_target = label is not None and bool((label == 1).any())
             why = "no map kept" if has_target else "no attribution: no true obstacle within 30 cm, so no target"
+            if target == FALSE_ALARM:
+                why = "no false alarm, so nothing to attribute"
             return self.assets.save(f"{scene_id}-outline", plain, f"True masks outlined: {shape}; {why}"), why
         stamp = self.stamp(model)
         drawn, peak = pictures.overlay(render.rgb, values, render.object, render.shadow, scale, stamp)
         alt = f"{method} over the scene, true object and cast shadow outlined: {shape}" + (
             f"; {stamp}" if stamp else ""
         )
-        note = f"{method}, peak {peak:.2g}" if peak > 0 else f"{method}: no positive relevance"
-        return self.assets.save(f"{scene_id}-{model}-{self.record.primary_method}", drawn, alt), note
+        of = "the false alarms" if target == FALSE_ALARM else "the true obstacle"
+        note = f"{method} of {of}, peak {peak:.2g}" if peak > 0 else f"{method}: no positive relevance"
+        name = "-".join(part for part in (scene_id, model, self.record.primary_method, target) if part)
+        return self.assets.save(name, drawn, alt), note
 
     def _grid(self, model: str, row: pd.Series) -> Markup | None:
         scene = str(row["scene_id"])

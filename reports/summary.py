@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import figures, words
+from reports import arms, figures, words
 from reports.numbers import number
 from reports.run_record import RunRecord
 
@@ -35,6 +35,7 @@ class ModelSummary:
     kind: str
     icon: str
     sentence: str
+    cause: str  # what alarms at the control light, from the arms
     checkpoint: str
     sha256: str
     gates: tuple[Gate, ...]
@@ -89,6 +90,7 @@ def _model(record: RunRecord, name: str) -> ModelSummary:
         kind=kind,
         icon=icon,
         sentence=_sentence(record, name, verdict, gates),
+        cause=arms.headline(record, name),
         checkpoint=str(entry.get("checkpoint") or "no checkpoint file"),
         sha256=str(entry.get("sha256") or "")[:12],
         gates=gates,

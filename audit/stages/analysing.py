@@ -47,10 +47,13 @@ def conclude(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path,
 
 def reproduce(config: AuditConfig, command: str, contrast: str, blocks: Sequence[str]) -> str:
     """The command that renders and scores a finding's scenes, their controls and their arms alone."""
-    control = parts.design(config).control
-    typed = re.sub(r" design\.keep\.\S+", "", command)
+    design = parts.design(config)
+    control = design.control
+    typed = re.sub(r" (design\.keep\.\S+|--debug)", "", command)
     kept = []
     for pair in contrast.split(" & "):
         factor, level = pair.split("=")
         kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((control[factor], level)))}]")
-    return " ".join([typed, *kept, f"design.keep.seeds=[{','.join(str(b) for b in blocks)}]"])
+    if len(blocks) < design.blocks:  # a finding on all blocks needs no list of them
+        kept.append(f"design.keep.seeds=[{','.join(str(b) for b in blocks)}]")
+    return " ".join([typed, *kept])

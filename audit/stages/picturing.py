@@ -13,6 +13,7 @@ from audit.attribution import attribute
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.models.channel_order import flips
+from audit.stages.attending import keep_maps
 from audit.tables import PICTURES, RESPONSES
 from scenes.design import DesignError
 
@@ -48,11 +49,7 @@ def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str
         )
         said = probability >= adapter.threshold
         maps = attribute(adapter, images, said, config.attribution.methods, config.attribution.batch)
-        into = folder / "attributions" / model
-        into.mkdir(parents=True)
-        for method, array in maps.items():
-            kept = said.any(axis=1)
-            np.savez(into / f"{method}.npz", scene_ids=np.array(names)[kept], maps=array[kept])
+        keep_maps(maps, np.array(names), said.any(axis=1), folder / "attributions" / model)
     PICTURES.write(pd.concat(tables, ignore_index=True), folder, csv=True)
     RESPONSES.write(pd.concat(responses, ignore_index=True), folder)
 
