@@ -115,13 +115,11 @@ class Gallery:
         method, values = words.method(self.record.primary_method), self.maps(model, target).get(scene_id)
         if values is None or np.isnan(values).all():
             plain = pictures.outlined(render.rgb, render.object, render.shadow, scale)
-            label = self.record.label(scene_id)
-            has_target = label is not None and bool((label == 1).any())
-            why = "no map kept" if has_target else "no attribution: no true obstacle within 30 cm, so no target"
-            if target == FALSE_ALARM:
-                why = "no false alarm, so nothing to attribute"
+            why = self._why_no_map(model, scene_id, target)
             return self.assets.save(f"{scene_id}-outline", plain, f"True masks outlined: {shape}; {why}"), why
         stamp = self.stamp(model)
+        if target == FALSE_ALARM and not stamp:
+            stamp = "a picture: not judged by interventions"
         drawn, peak = pictures.overlay(render.rgb, values, render.object, render.shadow, scale, stamp)
         alt = f"{method} over the scene, true object and cast shadow outlined: {shape}" + (
             f"; {stamp}" if stamp else ""
@@ -130,6 +128,15 @@ class Gallery:
         note = f"{method} of {of}, peak {peak:.2g}" if peak > 0 else f"{method}: no positive relevance"
         name = "-".join(part for part in (scene_id, model, self.record.primary_method, target) if part)
         return self.assets.save(name, drawn, alt), note
+
+    def _why_no_map(self, model: str, scene_id: str, target: str) -> str:
+        label, probability = self.record.label(scene_id), self.record.response(model, scene_id)
+        if target == OBSTACLE and label is not None and not (label == 1).any():
+            return "no attribution: no true obstacle within 30 cm, so no target"
+        if target == FALSE_ALARM and label is not None and probability is not None:
+            is_wrong = (probability >= self.record.threshold(model)) & (label == 0)
+            return "no map kept" if is_wrong.any() else "no false alarm, so nothing to attribute"
+        return "no map kept"
 
     def _grid(self, model: str, row: pd.Series) -> Markup | None:
         scene = str(row["scene_id"])

@@ -76,6 +76,8 @@ def write_attention(folder: Path, cells: Sequence[Cell]) -> None:
     scenes = {c.scene_id: c for c in cells}
     names = sorted(scenes)
     attributed = [n for n in names if (truth(scenes[n]) == 1).any()]
+    alarmed = [n for n in names if scenes[n].levels["light"] == "back"]
+    save_maps(folder, "false_alarm/hires_cam", alarmed, np.array([_map(scenes[n], (16, 20)) for n in alarmed]))
     for method in METHODS:
         size = (H, W) if method == "saliency" else (16, 20)
         save_maps(folder, method, attributed, np.array([_map(scenes[n], size) for n in attributed]))

@@ -160,7 +160,25 @@ def test_maps_that_did_not_earn_their_numbers_are_stamped(page: Page, tmp_path: 
     trusted = make_run(tmp_path, blocks=4, earned=True)
     other = read(write_report(trusted.folder, trusted.store))
     assert not any("not earned" in e.attributes["alt"] for e in other.all("img"))
+    assert any("a picture: not judged by interventions" in e.attributes["alt"] for e in other.all("img"))
     assert "HiResCAM has earned numeric claims about the object" in other.words
+
+
+def test_a_card_on_false_alarms_shows_maps_of_the_false_alarms(written: Written) -> None:
+    failures = tables.FAILURES.read(written.run.folder)
+    for metric, said in (
+        ("sensor_false_alarm", "HiResCAM of the false alarms, peak"),
+        ("sensor_miss", "of the true obstacle"),
+    ):
+        finding = failures[failures["metric"] == metric].iloc[0]["finding_id"]
+        assert said in plain(written.page.by_id(finding).text)
+
+
+def test_a_missing_map_is_explained_by_what_is_true_of_the_scene(written: Written) -> None:
+    """Under control light nothing alarms; in an empty block there is no obstacle to attribute."""
+    failures = tables.FAILURES.read(written.run.folder)
+    finding = failures[failures["condition"] == "light=back"].iloc[0]["finding_id"]
+    assert "no false alarm, so nothing to attribute" in plain(written.page.by_id(finding).text)
 
 
 def test_what_grad_cam_cannot_do_is_said(page: Page) -> None:
