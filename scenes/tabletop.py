@@ -16,6 +16,7 @@ from scenes.design import Cell, Design, derive_seed
 from scenes.factors import light
 from scenes.factors.cast_shadow import SIZES
 from scenes.factors.relation import DISTINCT, NEAR
+from scenes.nuisance import Draw
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec, Vector3
 
@@ -38,16 +39,6 @@ class Camera:
 
     def at(self, tilt: float) -> CameraSpec:
         return CameraSpec(self.width, self.height, self.field_of_view, self.position, tilt)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What a scene seed drew that factors need."""
-
-    stratum: str
-    distinct_color: Vector3
-    near_color: Vector3
-    light_jitter: tuple[float, float]  # degrees of azimuth, elevation
 
 
 def draw(seed: int, block: int, camera: Camera, robot: Robot, samples: int) -> tuple[SceneSpec, Draw]:

@@ -13,8 +13,8 @@ from scenes.design import Condition, DesignError, nearest
 from scenes.factors import cast_shadow, light, presence, relation
 
 if TYPE_CHECKING:
+    from scenes.nuisance import Draw
     from scenes.scene_spec import SceneSpec
-    from scenes.tabletop import Draw
 
 
 class Factor(Protocol):

@@ -10,8 +10,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scenes.nuisance import Draw
     from scenes.scene_spec import SceneSpec
-    from scenes.tabletop import Draw
 
 NAME = "cast_shadow"
 CONTROL = "soft"

@@ -12,8 +12,8 @@ import numpy as np
 from scenes.scene_spec import LightSpec, Vector3
 
 if TYPE_CHECKING:
+    from scenes.nuisance import Draw
     from scenes.scene_spec import SceneSpec
-    from scenes.tabletop import Draw
 
 NAME = "light"
 CONTROL = "front"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from scenes.scene_spec import MaterialSpec
 
 if TYPE_CHECKING:
+    from scenes.nuisance import Draw
     from scenes.scene_spec import SceneSpec
-    from scenes.tabletop import Draw
 
 NAME = "presence"
 CONTROL = "object"

@@ -10,9 +10,10 @@ import pytest
 
 from scenes import color, factors, proximity, training_recipe
 from scenes.design import Condition
+from scenes.nuisance import Draw
 from scenes.proximity import MIGHTY_THYMIO as ROBOT
 from scenes.scene_spec import SceneSpec
-from scenes.tabletop import Camera, Draw, draw, visible_share
+from scenes.tabletop import Camera, draw, visible_share
 
 CAMERA = Camera()
 CONTROL = {"presence": "object", "relation": "distinct", "light": "front", "cast_shadow": "soft"}
