@@ -26,7 +26,7 @@ EFFECTS = (
     ("interaction", "both, beyond the sum"),
 )
 REMOVALS = (("removal_object", "removing the object"), ("removal_shadow", "removing its shadow"))
-_FOREST_WIDTH = 76
+_FOREST_WIDTH = 68
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports import arms, attention, colour_map, factor_tables, figures, findings, grids, provenance, quality, words
 from reports.arm_scenes import arm_scenes
-from reports.picture_run import picture_views
+from reports.picture_run import flip_sentence, picture_views
 from reports.pictures import Assets
 from reports.run_record import RunRecord, read_run
 from reports.scene_views import Gallery
@@ -86,7 +86,8 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
 def _pictures(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
     """Everything of a run over pictures without ground truth."""
     views = {m: picture_views(record, gallery, m) for m in record.models}
-    return {"picture_views": views, **_background(record)}
+    flips = {m: flip_sentence(record, m) for m in record.models}
+    return {"picture_views": views, "flips": flips, **_background(record)}
 
 
 def _background(record: RunRecord) -> Mapping[str, Any]:

@@ -40,6 +40,17 @@ def picture_views(record: RunRecord, gallery: Gallery, model: str) -> list[Pictu
     return [_view(record, gallery, model, row) for _, row in mine.iterrows()]
 
 
+def flip_sentence(record: RunRecord, model: str) -> str:
+    """How many decisions change with the channel order, over all pictures; empty where none was compared."""
+    frame = record.frame("pictures")
+    flipped = frame.loc[frame["model"] == model, "flipped"].dropna()
+    if not len(flipped):
+        return ""
+    return (
+        f"Over these {len(flipped)} pictures {number(flipped.mean())} of the decisions change with the channel order."
+    )
+
+
 def _view(record: RunRecord, gallery: Gallery, model: str, row: pd.Series) -> PictureView:
     name = str(row["picture"])
     rgb = _read(record.folder / "pictures", name)

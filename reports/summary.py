@@ -95,7 +95,7 @@ def _model(record: RunRecord, name: str) -> ModelSummary:
         sha256=str(entry.get("sha256") or "")[:12],
         gates=gates,
         ranked=bool(own.get("ranked", True)),
-        untested=tuple((words.metric(str(k)).title, str(v)) for k, v in (own.get("untested") or {}).items()),
+        untested=tuple((words.metric(str(k)).title, _plain(str(v))) for k, v in (own.get("untested") or {}).items()),
     )
 
 
@@ -118,7 +118,10 @@ def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...
     total, inside = len(mine), int((~mine["expected"].astype(bool)).sum())
     if verdict == "failures found":
         text = f"{name} fails under {_plural(total, 'condition')}"
-        return f"{text}; {inside} of them inside its training recipe." if total else f"{text}."
+        if not total:
+            return f"{text}."
+        all_of_it = f", {'inside' if inside else 'outside'} its training recipe."
+        return text + (all_of_it if inside in (0, total) else f"; {inside} of them inside its training recipe.")
     if verdict == "no failure found":
         return f"No condition was shown to make {name} worse than at control by more than the criterion's margin."
     if verdict == "unfit at control":
@@ -128,6 +131,12 @@ def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...
     if verdict == "insufficient coverage":
         return _uncovered(record, name)
     return ""
+
+
+def _plain(reason: str) -> str:
+    """'not earned: edges does as well' with the null's name as readers know it."""
+    head, found, null = reason.removesuffix(" does as well").partition("not earned: ")
+    return f"{head}{found}{words.source(null)} does as well" if reason.endswith(" does as well") else reason
 
 
 def _uncovered(record: RunRecord, name: str) -> str:

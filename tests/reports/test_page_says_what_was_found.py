@@ -36,10 +36,17 @@ def changed(copied: Path, name: str, edit: Callable[[dict], None]) -> None:
     (copied / name).write_text(json.dumps(record))
 
 
-def test_the_verdict_comes_first_in_words_and_with_a_sign(page: Page) -> None:
+def test_the_verdict_comes_first_in_words_and_with_a_sign(written: Written) -> None:
+    page = written.page
     heading = next(page.all("h1"))
     assert plain(heading.text) == "Failures found"
     assert any(e.tag == "use" and "h1" in e.inside for e in page.elements)
+    failures = tables.FAILURES.read(written.run.folder)
+    inside = int((~failures["expected"]).sum())
+    assert 0 < inside < len(failures)
+    assert (
+        f"proximity fails under {len(failures)} conditions; {inside} of them inside its training recipe." in page.words
+    )
     assert page.words.index("proximity fails under") < page.words.index("Worst failure conditions")
 
 
@@ -264,7 +271,7 @@ def test_pictures_without_truth_are_shown_and_nothing_is_inferred(pictures: Writ
     for name in ("equal_color_1", "different_color_2"):
         assert name in text
     assert "decisions at .5 that flip" in text
-    assert "27 %" in text
+    assert "Over these 2 pictures 27 % of the decisions change with the channel order." in text
     grids = [
         e.attributes["aria-label"] for e in pictures.page.all("svg") if "no truth" in e.attributes.get("aria-label", "")
     ]
