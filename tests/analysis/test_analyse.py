@@ -90,6 +90,16 @@ def test_equal_rows_give_equal_bytes_whatever_their_order(tmp_path: Path, analys
         pd.testing.assert_frame_equal(frame, tables(shuffled)[name])
 
 
+def test_unequal_copies_of_a_cell_count_by_their_mean_to_the_last_bit_in_any_order():
+    run = planted(noisy, SMOKE, blocks=8, metrics=("sensor_miss",), strata=("near",))
+    parts = [(0.1, "a"), (0.2, "b"), (0.3, "c")]
+    scenes = pd.concat([run.scenes.assign(cell_id=run.scenes["cell_id"] + s) for _, s in parts])
+    rows = pd.concat([run.predictions.assign(cell_id=run.predictions["cell_id"] + s, value=v) for v, s in parts])
+    auc = control_auc(run.scenes)
+    forth, back = Run(scenes, rows, auc=auc).analysed(), Run(scenes[::-1], rows[::-1], auc=auc).analysed()
+    pd.testing.assert_frame_equal(forth.conditions, back.conditions, check_exact=True)
+
+
 def test_no_table_holds_a_time_or_a_path(analysis: Analysis):
     for frame in tables(analysis).values():
         assert not any("time" in c or "path" in c for c in frame.columns)
