@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def check(spec: SceneSpec, render: Render, robot: Robot) -> Checked:
     """The checks and covariates of one rendered scene."""
     visible = [o for o in spec.objects if o.is_visible]
     linear = color.srgb_decode(render.rgb / 255.0)
-    luminance = float((linear @ np.array([0.2126, 0.7152, 0.0722])).mean())
+    luminance = _rounded((linear * np.array([0.2126, 0.7152, 0.0722])).sum(axis=-1).mean())
     seen = render.object > 0
     reason = _fault(spec.camera, visible, render, seen, luminance)
     clipped = ((render.rgb == 0) | (render.rgb == 255)).any(axis=-1)
@@ -52,15 +53,20 @@ def check(spec: SceneSpec, render: Render, robot: Robot) -> Checked:
         status="rejected" if reason else "ok",
         reason=reason,
         shape=" and ".join(o.shape for o in spec.objects) or "none",
-        distance_m=min((proximity.distance_to_sensors(o, robot) for o in visible), default=math.nan),
-        albedo_delta_e=float(color.delta_e(floor, thing)) if seen.any() and np.isfinite(floor).all() else math.nan,
-        contour_delta_e=contour_difference(linear, seen),
+        distance_m=_rounded(min((proximity.distance_to_sensors(o, robot) for o in visible), default=math.nan)),
+        albedo_delta_e=_rounded(color.delta_e(floor, thing)) if seen.any() and np.isfinite(floor).all() else math.nan,
+        contour_delta_e=_rounded(contour_difference(linear, seen)),
         object_px=float(seen.sum()),
-        shadow_px=float((render.shadow * render.floor).sum()),
+        shadow_px=_rounded((render.shadow * render.floor).sum()),
         object_clipped=float(clipped[seen].mean()) if seen.any() else math.nan,
         floor_clipped=float(clipped[render.floor > 0].mean()) if (render.floor > 0).any() else math.nan,
         mean_luminance=luminance,
     )
+
+
+def _rounded(value: float | np.floating[Any] | NDArray[np.float64]) -> float:
+    """To 1e-6: the last bits of a sum depend on where memory happens to lie, and tables are to be equal to the byte."""
+    return round(float(value), 6)
 
 
 def _fault(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -46,14 +46,18 @@ def conclude(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path,
 
 
 def reproduce(config: AuditConfig, command: str, contrast: str, blocks: Sequence[str]) -> str:
-    """The command that renders and scores a finding's scenes, their controls and their arms alone."""
+    """The command that renders and scores a finding's scenes, their controls and their arms alone.
+
+    Folders that were typed are left out: tables name no places, and equal runs elsewhere have equal tables.
+    """
     design = parts.design(config)
     control = design.control
-    typed = re.sub(r" (design\.keep\.\S+|--debug)", "", command)
+    typed = [w for w in shlex.split(command) if not w.startswith(("paths.", "design.keep.", "--debug"))]
+    typed = typed[typed.index("run") + 1 :] if "run" in typed else []
     kept = []
     for pair in contrast.split(" & "):
         factor, level = pair.split("=")
         kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((control[factor], level)))}]")
     if len(blocks) < design.blocks:  # a finding on all blocks needs no list of them
         kept.append(f"design.keep.seeds=[{','.join(str(b) for b in blocks)}]")
-    return " ".join([typed, *kept])
+    return " ".join(["python -m audit run", *(shlex.quote(w) if " " in w else w for w in typed), *kept])

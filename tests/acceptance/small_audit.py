@@ -16,7 +16,7 @@ DESIGN = (
     "design.name=acceptance",
     "design.seeds=16",
     "design.factors.relation=[distinct]",
-    "design.factors.light=[front,back]",
+    "design.factors.light=[front,back,right_low]",
     "design.factors.cast_shadow=[soft]",
     "renderer.samples=2",
 )

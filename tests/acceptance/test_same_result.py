@@ -15,7 +15,7 @@ from small_audit import DESIGN, audited, planted
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
-SETTINGS = planted("LeftBorderNet", "+model.arguments.pivot=0.46")
+SETTINGS = planted("LeftBorderNet", "+model.arguments.pivot=0.44", "+model.arguments.gain=-40.0")
 SEEDS = "design.seeds=8"
 
 

@@ -23,6 +23,11 @@ def test_what_was_kept_before_is_replaced() -> None:
     assert line == "python -m audit run seed=3 design.keep.light=[front,back] design.keep.seeds=[1]"
 
 
+def test_folders_and_the_way_python_was_called_are_left_out() -> None:
+    line = reproduce(CONFIG, "some/python -m audit run seed=3 paths.store=elsewhere --debug", "light=back", ["1"])
+    assert line == "python -m audit run seed=3 design.keep.light=[front,back] design.keep.seeds=[1]"
+
+
 def test_the_printed_command_composes_to_that_part_of_the_design() -> None:
     line = reproduce(CONFIG, "python -m audit run experiment=smoke model.checkpoint=null", "light=back", ["1", "4"])
     config = compose(line.split()[4:])
