@@ -95,7 +95,7 @@ EFFECTS = Table(  # analyse: paired contrasts of levels, and pairs of levels, wi
         "simple_effect": "float",  # all other factors at control
         "simple_low": "float",
         "simple_high": "float",
-        "excess": "float",  # pairs: over the sum of the two single effects; NaN for singles
+        "excess": "float",  # pairs: over the sum of each level alone, the other at control; NaN for singles
         "excess_low": "float",
         "excess_high": "float",
         "margin": "float",  # delta of the criterion

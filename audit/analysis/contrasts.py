@@ -1,7 +1,10 @@
 """Paired contrasts: a level, or a pair of levels, against control inside each block.
 
 d_s(C) = mean over the cells u of the other factors of [Y(s, C, u) - Y(s, C's factors at control, u)], over the u where
-both are defined. Beside it the simple effect, all other factors at control.
+both are defined. Beside it the simple effect, all other factors at control, and for pairs (a, b) the excess: what both
+levels do together over the sum of what each does alone, the other at its control 0,
+Y(a, b) - Y(a, 0) - Y(0, b) + Y(0, 0), again as the mean over u. The sum of the two *marginal* effects would not do:
+they hold the interaction already, and with two levels per factor that difference is 0 whatever the network does.
 """
 
 from __future__ import annotations
@@ -40,15 +43,17 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Paired:
-    """A contrast per block, arrays (B,): differences level - control, the two means they are made of, simple effect.
+    """A contrast per block, arrays (B,): differences level - control, the two means they are made of, simple effect,
+    excess (NaN for single levels). rendered: whether the block has a picture on both sides.
 
-    rendered: whether the block has a picture on both sides. Differences keep the metric's own sign.
+    Differences keep the metric's own sign.
     """
 
     difference: Floats
     level: Floats
     control: Floats
     simple: Floats
+    excess: Floats
     rendered: Bools
 
 
@@ -66,19 +71,24 @@ def contrasts(layout: Layout) -> list[Contrast]:
 
 def paired(values: Floats, layout: Layout, contrast: Contrast) -> Paired:
     """The contrast of a measure (B, L1, L2, ...) inside each block, on the scenes that show the object."""
-    level, control = _sides(layout.of_objects(values), layout, contrast)
-    is_pair = np.isfinite(level) & np.isfinite(control)
-    cells = is_pair.reshape(len(is_pair), -1).sum(axis=1)
-    is_enough = cells >= _LEAST_CELLS * (cells.max() if len(cells) else 0)
-    kept = is_pair & is_enough.reshape((-1,) + (1,) * (is_pair.ndim - 1))
-    level_mean, control_mean = per_block(np.where(kept, level, np.nan)), per_block(np.where(kept, control, np.nan))
+    shown = layout.of_objects(values)
+    level, control = _sides(shown, layout, contrast)
+    kept = _enough(np.isfinite(level) & np.isfinite(control))
     return Paired(
         difference=per_block(np.where(kept, level - control, np.nan)),
-        level=level_mean,
-        control=control_mean,
-        simple=_simple(layout.of_objects(values), layout, contrast),
+        level=per_block(np.where(kept, level, np.nan)),
+        control=per_block(np.where(kept, control, np.nan)),
+        simple=_simple(shown, layout, contrast),
+        excess=_excess(shown, layout, contrast),
         rendered=_rendered(layout, contrast),
     )
+
+
+def _enough(is_defined: Bools) -> Bools:
+    """The defined cells of the blocks that have at least half as many as the block with most."""
+    cells = is_defined.reshape(len(is_defined), -1).sum(axis=1)
+    is_enough: Bools = cells >= _LEAST_CELLS * (cells.max() if len(cells) else 0)
+    return np.asarray(is_defined & is_enough.reshape((-1,) + (1,) * (is_defined.ndim - 1)))
 
 
 def _sides(values: Floats, layout: Layout, contrast: Contrast) -> tuple[Floats, Floats]:
@@ -95,6 +105,16 @@ def _simple(values: Floats, layout: Layout, contrast: Contrast) -> Floats:
             values = layout.reference(values, factor)
     level, control = _sides(values, layout, contrast)
     return per_block(level - control)
+
+
+def _excess(values: Floats, layout: Layout, contrast: Contrast) -> Floats:
+    if contrast.order < 2:
+        return np.full(len(values), np.nan)
+    (first, a), (second, b) = contrast.levels
+    with_a, without_a = at(layout, values, first, a), layout.reference(values, first)
+    excess = at(layout, with_a, second, b) - layout.reference(with_a, second)
+    excess = excess - at(layout, without_a, second, b) + layout.reference(without_a, second)
+    return per_block(np.where(_enough(np.isfinite(excess)), excess, np.nan))
 
 
 def _rendered(layout: Layout, contrast: Contrast) -> Bools:

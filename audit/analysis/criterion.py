@@ -2,10 +2,10 @@
 
 A contrast fails where it is worse than control by more than the margin: q at most the false discovery rate within its
 family (one model, one measure, singles and pairs together), its interval beyond the margin, usable blocks enough.
-A pair is a failure condition of its own where it says more than its parents: the interval of its excess over their sum
-excludes 0 on the worse side, also among all pairs of the family (false discovery again, or every failing level would
-bring a pair or so by chance), or neither parent fails and the pair would otherwise be lost. Else the failing parent
-stands for it.
+A pair is a failure condition of its own where it says more than its parents: it is worse than either, and the interval
+of its excess over the sum of each alone excludes 0 on the worse side, also among all pairs of the family (false
+discovery again, or every failing level would bring a pair or so by chance); or neither parent fails and the pair would
+otherwise be lost. Else the failing parent stands for it.
 """
 
 from __future__ import annotations
@@ -103,10 +103,12 @@ def _verdict(effect: Effect, worse: Mapping[Contrast, Effect], q: float) -> Judg
     if effect.contrast not in worse:
         return Judged(effect, False, effect.reason)
     failing = [worse[p] for p in effect.contrast.parents() if p in worse]
-    if failing and not (effect.excess[1] > 0 and effect.excess_q <= q):
-        parent = max(failing, key=lambda e: e.effect[0])
-        return Judged(effect, False, f"says no more than {parent.contrast.name}")
-    return Judged(effect, True, "")
+    if not failing:
+        return Judged(effect, True, "")
+    parent = max(failing, key=lambda e: e.effect[0])
+    if effect.effect[0] > parent.effect[0] and effect.excess[1] > 0 and effect.excess_q <= q:
+        return Judged(effect, True, "")
+    return Judged(effect, False, f"says no more than {parent.contrast.name}")
 
 
 def _ineligible(

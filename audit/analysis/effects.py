@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +22,8 @@ from audit.metrics.specs import SPECS
 class Effect:
     """One contrast of one measure; numbers as in audit.tables.EFFECTS, where positive effects are worse.
 
-    by_block (B,): the block's paired difference, positive = worse. excess_q: of 'the pair is worse than the sum of its
-    singles', over the pairs of the family; NaN for singles. reason: why the criterion was not applied.
+    by_block (B,): the block's paired difference, positive = worse. excess_q: of 'together worse than the sum of each
+    alone', over the pairs of the family; NaN for singles. reason: why the criterion was not applied.
     """
 
     measure: Measure
@@ -65,11 +65,11 @@ def effects(
     if not found:
         return []
     worse = {c: sign * p.difference for c, p in found.items()}
-    excess = np.stack([_excess(c, worse) for c in found])
+    excess = np.stack([sign * p.excess for p in found.values()])
     width = bounds(measure.metric)[1] - bounds(measure.metric)[0]
     main = mean_intervals(np.stack(list(worse.values())), (-width, width), is_difference=True)
     simple = mean_intervals(np.stack([sign * p.simple for p in found.values()]), (-width, width), is_difference=True)
-    over = mean_intervals(excess, (-3 * width, 3 * width), is_difference=True)
+    over = mean_intervals(excess, (-2 * width, 2 * width), is_difference=True)
     reasons = [reason or _too_few(int(n), min_blocks) for n in main.usable]
     tests, q = _tested(list(worse.values()), reasons, margin)
     _, excess_q = _tested(list(excess), reasons, 0.0)
@@ -101,14 +101,6 @@ def _tested(rows: Sequence[Floats], reasons: Sequence[str], margin: float) -> tu
     """The tests of a family, and their q; a row with a reason not to be judged is not tested and does not count."""
     tests = [NO_TEST if why else exceeds(row, margin) for row, why in zip(rows, reasons, strict=True)]
     return tests, false_discovery(np.array([test.p for test in tests]))
-
-
-def _excess(contrast: Contrast, worse: Mapping[Contrast, Floats]) -> Floats:
-    """(B,): the pair's difference over the sum of its singles' differences; NaN for singles."""
-    parents = contrast.parents()
-    if not parents:
-        return np.full_like(worse[contrast], np.nan)
-    return np.asarray(worse[contrast] - np.sum([worse[p] for p in parents], axis=0))
 
 
 def _too_few(usable: int, least: int) -> str:

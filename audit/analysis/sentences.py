@@ -93,7 +93,7 @@ def _more_than_sum(effect: Effect) -> str:
     if effect.contrast.order < 2 or not effect.excess[1] > 0:
         return ""
     mean, low, high = (_points(x, 0) if _is_share(effect) else f"{x:.3g}" for x in effect.excess)
-    return f"{mean} [{low}, {high}] of them beyond the sum of the two"
+    return f"{mean} [{low}, {high}] of them beyond what each alone adds up to"
 
 
 def _digits(level: float, control: float) -> int:

@@ -163,6 +163,12 @@ def test_keeping_a_part_of_the_design_leaves_its_effects_as_they_were():
     a = whole.analysed().effects.set_index("contrast").loc["light=back", columns]
     b = whole.analysed(scenes=kept).effects.set_index("contrast").loc["light=back", columns]
     pd.testing.assert_series_equal(a, b)
+    pair, columns = "light=back & relation=equal", [*columns, "excess", "excess_low", "excess_high"]
+    kept = kept[kept["relation"].isin(["distinct", "equal"])]
+    a = whole.analysed().effects.set_index("contrast").loc[pair, columns]
+    b = whole.analysed(scenes=kept).effects.set_index("contrast").loc[pair, columns]
+    pd.testing.assert_series_equal(a, b)
+    assert abs(a["excess"]) > 0.001
 
 
 def test_keeping_a_level_without_its_control_gives_no_contrast_and_no_error():

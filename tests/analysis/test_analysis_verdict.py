@@ -19,7 +19,7 @@ def good(metric, levels, block):
 
 
 def test_a_good_network_has_no_failure():
-    analysis = planted(good).analysed()
+    analysis = planted(good, SMALL).analysed()
     assert analysis.verdict["verdict"] == "no failure found"
     assert analysis.verdict["exit_code"] == 0
     assert analysis.failures.empty
@@ -54,7 +54,7 @@ def test_findings_of_an_unfit_network_are_shown_but_not_ranked():
 
 
 def test_the_gate_shows_value_floor_and_answer_of_each_metric():
-    run = planted(good)
+    run = planted(good, SMALL)
     gate = {
         row["metric"]: row
         for row in run.analysed(auc=control_auc(run.scenes, 0.80)).verdict["models"]["net"]["control"]
@@ -100,7 +100,7 @@ def test_too_few_scene_seeds_are_not_called_no_failure_found():
 
 
 def test_a_floor_that_was_not_measured_is_not_passed():
-    run = planted(good)
+    run = planted(good, SMALL)
     verdict = run.analysed(auc=pd.DataFrame(columns=["model", "auc"])).verdict
     gate = {row["metric"]: row for row in verdict["models"]["net"]["control"]}
     assert (gate["auc"]["value"], gate["auc"]["ok"]) == (None, False)
@@ -109,7 +109,7 @@ def test_a_floor_that_was_not_measured_is_not_passed():
 
 
 def test_the_worst_model_decides_the_verdict_of_the_run():
-    run = planted(good)
+    run = planted(good, SMALL)
 
     def bad(metric, levels, block):
         return 0.9
@@ -123,7 +123,7 @@ def test_the_worst_model_decides_the_verdict_of_the_run():
 
 
 def test_the_verdict_is_plain_json():
-    assert json.loads(json.dumps(planted(good).analysed().verdict, allow_nan=False))["schema_version"] == 1
+    assert json.loads(json.dumps(planted(good, SMALL).analysed().verdict, allow_nan=False))["schema_version"] == 1
 
 
 def test_a_run_of_nothing_is_insufficient_coverage():

@@ -43,10 +43,23 @@ def test_effect_simple_effect_and_excess_are_those_worked_out_by_hand():
     assert back["level_mean"] - back["control_mean"] == pytest.approx(back["effect"])
     assert back["control_mean"] == pytest.approx(0.1 + 0.1 / 2 - 0.05 / 2)
     assert both["effect"] == pytest.approx(0.6 + share)
-    assert both["excess"] == pytest.approx(both["effect"] - back["effect"] - equal["effect"])
+    assert equal["effect"] == pytest.approx(0.1 + 0.3 / 2)
+    assert both["excess"] == pytest.approx(0.3)
     assert np.isnan(back["excess"])
     assert back["control"] == "light=front"
     assert both["control"] == "light=front & relation=distinct"
+
+
+def test_excess_is_nothing_where_effects_add_up_whatever_the_levels():
+    lift = {"front": 0.0, "back": 0.3, "right_low": 0.2, "right_high": 0.1, "distinct": 0.0, "near": 0.1, "equal": 0.2}
+
+    def score(metric, levels, block):
+        return 0.1 * jitter(block) + lift[levels["light"]] + lift[levels["relation"]]
+
+    effects = planted(score, blocks=8, metrics=["sensor_miss"], strata=("near",)).analysed().effects
+    pairs = effects[effects["order"] == 2]
+    assert len(pairs) == 16
+    assert np.abs(pairs["excess"]).max() < 1e-12
 
 
 def test_worse_is_positive_also_where_higher_is_better():

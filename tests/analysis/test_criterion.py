@@ -60,6 +60,30 @@ def test_a_pair_is_a_failure_of_its_own_where_the_two_together_are_worse_than_th
     assert effects.set_index(["metric", "contrast"]).loc[("sensor_miss", failing[-1]), "q"] < 0.05
 
 
+def test_an_interaction_is_seen_with_two_levels_per_factor_too():
+    def score(metric, levels, block):
+        both = levels["light"] == "back" and levels["relation"] == "equal"
+        return share(0.1 + 0.6 * both, 0.1, metric, block, tuple(levels.items())) if metric == "sensor_miss" else 0.0
+
+    failures = planted(score, SMALL, strata=NEAR).analysed().failures.set_index("condition")
+    found = failures.loc["light=back & relation=equal"]
+    assert found["effect"] == pytest.approx(0.6, abs=0.05)
+    assert "of them beyond what each alone adds up to" in found["sentence"]
+
+
+def test_a_pair_no_worse_than_its_parent_is_not_told_twice_though_its_levels_interact():
+    """Equal colour helps under front light and does nothing under light from behind: an interaction, and no news."""
+
+    def score(metric, levels, block):
+        mean = 0.8 if levels["light"] == "back" else 0.4 if levels["relation"] == "distinct" else 0.1
+        return share(mean, 0.1, metric, block, tuple(levels.items())) if metric == "sensor_miss" else 0.0
+
+    analysis = planted(score, SMALL, strata=NEAR).analysed()
+    pair = analysis.effects.query("contrast == 'light=back & relation=equal' and metric == 'sensor_miss'").iloc[0]
+    assert pair["excess_low"] > 0
+    assert list(analysis.failures["condition"]) == ["light=back"]
+
+
 def test_a_pair_of_harmless_levels_that_add_up_to_a_failure_is_not_lost():
     def score(metric, levels, block):
         back, equal = levels["light"] == "back", levels["relation"] == "equal"
@@ -263,7 +287,7 @@ def _attention(run: Run, own: float, untrained: float, drop: float) -> pd.DataFr
 
 
 def test_no_attention_finding_without_beating_the_untrained_network():
-    run = planted(lambda m, v, b: 0.0)
+    run = planted(lambda m, v, b: 0.0, SMALL)
     effects = run.analysed(attention=_attention(run, own=0.5, untrained=0.5, drop=0.4)).effects
     rows = effects[effects["metric"] == "relevance_mass_accuracy"]
     assert set(rows["reason"]) == {"no better than the untrained network on control scenes"}
@@ -273,13 +297,13 @@ def test_no_attention_finding_without_beating_the_untrained_network():
 
 
 def test_no_attention_finding_that_was_not_earned():
-    run = planted(lambda m, v, b: 0.0)
+    run = planted(lambda m, v, b: 0.0, SMALL)
     effects = run.analysed(attention=_attention(run, own=0.6, untrained=0.2, drop=0.4)).effects
     assert set(effects[effects["metric"] == "relevance_mass_accuracy"]["reason"]) == {"not earned"}
 
 
 def test_an_earned_attention_measure_is_judged_like_any_other():
-    run = planted(lambda m, v, b: 0.0)
+    run = planted(lambda m, v, b: 0.0, SMALL)
     layout = lay_out(run.scenes, CONTROLS)
     grids = measured(run.predictions, _attention(run, own=0.6, untrained=0.2, drop=0.4), layout)
     earned = pd.DataFrame({"model": ["net"], "method": "hires_cam", "region": "object", "earned": True, "reason": ""})

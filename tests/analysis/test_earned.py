@@ -13,7 +13,7 @@ from audit.analysis.earned import Scenes, correlations, expanded_percentiles, us
 from audit.analysis.layout import lay_out
 from audit.analysis.measurement import Measure, measured
 
-NULLS = ("edges", "gaussian", "random", "untrained")
+DESIGN = {"relation": ("distinct", "near", "equal"), "light": ("front", "back"), "cast_shadow": ("soft", "none")}
 
 
 def effect_of(levels, block) -> float:
@@ -57,7 +57,7 @@ def maps(run: Run, share, untrained=None, regions=("object",), without=()) -> pd
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    return planted(target, metrics=("target_logit", "sensor_miss"))
+    return planted(target, DESIGN, metrics=("target_logit", "sensor_miss"))
 
 
 def object_row(run: Run, attention: pd.DataFrame) -> pd.Series:
@@ -73,7 +73,7 @@ def test_a_map_that_follows_the_effect_earns_its_numbers(run: Run):
     assert row["rho_low"] < row["rho"] < row["rho_high"]
     assert row["gain"] == pytest.approx(row["rho"] - row["best_null_rho"])
     assert 0 < row["gain_low"] < row["gain"]
-    assert (row["scenes"], row["blocks"]) == (18 * 36, 18)
+    assert (row["scenes"], row["blocks"]) == (18 * 12, 18)
 
 
 def test_a_random_map_does_not(run: Run):
@@ -113,7 +113,7 @@ def test_the_shadow_is_judged_on_scenes_that_have_one_and_an_effect_that_never_v
         attention=maps(run, lambda v, b: 0.3 + 0.1 * jitter(v["scene_id"]), regions=("cast_shadow",))
     ).earned
     row = earned[earned["region"] == "cast_shadow"].iloc[0]
-    assert row["scenes"] == 18 * 24
+    assert row["scenes"] == 18 * 6
     assert not row["earned"]
     assert row["reason"] == "the map's share or the effect is the same in every scene"
 
@@ -121,7 +121,7 @@ def test_the_shadow_is_judged_on_scenes_that_have_one_and_an_effect_that_never_v
 def test_scenes_without_a_map_are_left_out(run: Run):
     attention = maps(run, lambda v, b: 0.03 * effect_of(v, b) if b != 0 else float("nan"))
     row = object_row(run, attention)
-    assert (row["scenes"], row["blocks"]) == (17 * 36, 17)
+    assert (row["scenes"], row["blocks"]) == (17 * 12, 17)
 
 
 def test_an_undefined_null_map_knows_the_area_alone_and_costs_no_scene(run: Run):
@@ -131,18 +131,18 @@ def test_an_undefined_null_map_knows_the_area_alone_and_costs_no_scene(run: Run)
     grids = measured(run.predictions, maps(run, follow, untrained=blind), layout)
     measure = Measure("net", "mass_split", "hires_cam", "object")
     scenes = usable_scenes(measure, grids, grids[Measure("net", "target_logit")], layout)
-    assert len(scenes.share) == 18 * 36
+    assert len(scenes.share) == 18 * 12
     assert np.array_equal(scenes.nulls["untrained"], scenes.nulls["area"])
 
 
 def test_too_few_blocks_earn_nothing():
-    few = planted(target, blocks=8, metrics=("target_logit", "sensor_miss"))
+    few = planted(target, DESIGN, blocks=8, metrics=("target_logit", "sensor_miss"))
     row = object_row(few, maps(few, lambda v, b: 0.03 * effect_of(v, b)))
     assert (row["earned"], row["reason"]) == (False, "6 usable scene seeds, 8 needed")
 
 
 def test_without_arms_there_is_nothing_to_judge_by():
-    plain = planted(target, blocks=12, metrics=("target_logit", "sensor_miss"), arms=False)
+    plain = planted(target, DESIGN, blocks=12, metrics=("target_logit", "sensor_miss"), arms=False)
     row = object_row(plain, maps(plain, lambda v, b: 0.03 * effect_of(v, b)))
     assert (row["earned"], row["reason"]) == (False, "no interventions to judge it by")
 
@@ -172,9 +172,9 @@ def test_expanded_percentiles_are_wider_than_plain_ones_and_less_so_with_more_bl
 
 
 def test_a_map_no_better_than_its_best_null_seldom_earns_anything():
-    """Share and null are the same signal with noise of the same size: of 60 data sets few may call it earned."""
+    """Share and null are the same signal with noise of the same size: of 40 data sets few may call it earned."""
     earned = 0
-    for repeat in range(60):
+    for repeat in range(40):
         rng = np.random.default_rng(repeat)
         block = np.repeat(np.arange(18), 12)
         signal = rng.normal(size=18)[block] + rng.normal(size=len(block))
@@ -183,7 +183,7 @@ def test_a_map_no_better_than_its_best_null_seldom_earns_anything():
         weights = rng.multinomial(18, np.full(18, 1 / 18), size=300).astype(float)
         rho, nulls = correlations(scenes, weights)
         earned += expanded_percentiles(rho - nulls.max(axis=0), 18)[0] > 0
-    assert earned <= 5
+    assert earned <= 4
 
 
 def test_earned_needs_no_facts_of_the_model(run: Run):

@@ -109,7 +109,7 @@ def _smooth(rng: np.random.Generator, n: int, margin: float) -> np.ndarray:
 @pytest.mark.parametrize("blocks", [8, 24])
 def test_a_true_difference_at_the_margin_is_rarely_called_beyond_it(draw, blocks: int):
     rng = np.random.default_rng(blocks)
-    p = np.array([exceeds(draw(rng, blocks, 0.1), 0.1).p for _ in range(300)])
+    p = np.array([exceeds(draw(rng, blocks, 0.1), 0.1).p for _ in range(200)])
     for alpha in (0.05, 0.01):
         assert (p <= alpha).mean() <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / len(p))
 
