@@ -35,6 +35,34 @@ PREDICTIONS = Table(  # predict: task metrics, long
     },
 )
 
+AUC = Table(  # predict: ROC-AUC per distance and sensor at the control condition; descriptive
+    name="auc",
+    version=1,
+    has_factors=True,
+    key=("model", "distance_cm", "sensor"),
+    columns={
+        "model": "str",
+        "distance_cm": "int",
+        "sensor": "str",
+        "auc": "float",
+        "ci_low": "float",
+        "ci_high": "float",
+        "interval": "str",
+        "n1": "int",  # scenes in which the cell is occupied
+        "n0": "int",
+        "in_view": "float",  # share of scenes in which the cone lies inside the image
+        "undefined_reason": "str",
+    },
+)
+
+CONDITION_AUC = Table(  # predict: cell-stratified concordance of every condition with an object
+    name="condition_auc",
+    version=1,
+    has_factors=True,
+    key=("model",),
+    columns={"model": "str", "auc": "float"},
+)
+
 ATTENTION = Table(  # attribute: attention overlap, long
     name="attention",
     version=1,
@@ -195,4 +223,7 @@ PICTURES = Table(  # pictures without ground truth: what the network says, and h
     },
 )
 
-ALL = (LABELS, RESPONSES, PREDICTIONS, ATTENTION, CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES, PICTURES)
+ALL = (  # in the order of the stages
+    *(LABELS, RESPONSES, PREDICTIONS, AUC, CONDITION_AUC, ATTENTION, PICTURES),
+    *(CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES),
+)

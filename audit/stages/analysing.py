@@ -7,14 +7,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from audit import parts
 from audit.analysis import ModelFacts, analyse
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
-from audit.tables import ATTENTION, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
+from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
 from scenes.manifest import SCENES
 
 
@@ -30,7 +28,7 @@ def conclude(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path,
         config.criterion,
         parts.design(config).control,
         lambda contrast, blocks: reproduce(config, command, contrast, blocks),
-        auc=pd.read_csv(folder / "condition_auc.csv"),
+        auc=CONDITION_AUC.read(folder),
         methods=config.attribution.methods,
     )
     CONDITIONS.write(found.conditions, folder, factors=scenes.attrs["factors"], csv=True)

@@ -13,14 +13,14 @@ from audit.config import AuditConfig
 from audit.metrics import sensor_events
 from audit.metrics.concordance import auc, auc_table
 from audit.models.adapter import Adapter
-from audit.tables import LABELS, PREDICTIONS, RESPONSES
+from audit.tables import AUC, CONDITION_AUC, LABELS, PREDICTIONS, RESPONSES
 from scenes import proximity
 from scenes.manifest import SCENES
 from scenes.tabletop import Planned
 
 
 def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[str, Adapter], folder: Path) -> None:
-    """Write `responses`, `predictions` and `auc.csv`, and the AUC of every condition as `condition_auc.csv`."""
+    """Write `responses`, `predictions`, `auc` at control and `condition_auc` of every condition."""
     scenes, labels = SCENES.read(folder), LABELS.read(folder).set_index("scene_id")
     usable = scenes[scenes["status"] == "ok"]
     ids = sorted(set(usable["scene_id"]))
@@ -46,8 +46,9 @@ def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[s
         tables.append(at_control.assign(model=name))
     RESPONSES.write(pd.concat(responses, ignore_index=True), folder)
     PREDICTIONS.write(pd.concat(predictions, ignore_index=True), folder)
-    pd.concat(tables, ignore_index=True).to_csv(folder / "auc.csv", index=False, float_format="%.9g")
-    pd.concat(concordances, ignore_index=True).to_csv(folder / "condition_auc.csv", index=False, float_format="%.9g")
+    names = scenes.attrs["factors"]
+    AUC.write(pd.concat(tables, ignore_index=True), folder, factors=names, csv=True)
+    CONDITION_AUC.write(pd.concat(concordances, ignore_index=True), folder, factors=names, csv=True)
 
 
 def _targets(config: AuditConfig, planned: Sequence[Planned], cells: pd.Series) -> np.ndarray:
