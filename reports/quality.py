@@ -57,7 +57,7 @@ class ConditionTable:
 
 
 def auc_tables(record: RunRecord, model: str) -> list[HeatTable]:
-    """AUC of this audit at the control condition (auc.csv), and of the checkpoint card's held-out scenes."""
+    """AUC of this audit at the control condition (table auc), and of the checkpoint card's held-out scenes."""
     tables = []
     frame = record.frame("auc")
     if {"model", "distance_cm", "sensor", "auc"} <= set(frame.columns):

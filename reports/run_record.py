@@ -231,8 +231,6 @@ class RunRecord:
 def read_run(folder: Path) -> RunRecord:
     """Read the run directory `folder`. Raises scenes.table.TableError on a table of another schema version."""
     frames = {t.name: _optional(t, folder) for t in (SCENES, *tables.ALL)}
-    auc = folder / "auc.csv"
-    frames["auc"] = pd.read_csv(auc, keep_default_na=False, na_values=["", "nan"]) if auc.is_file() else pd.DataFrame()
     config_text = _text(folder / "config.yaml")
     return RunRecord(
         folder=folder,

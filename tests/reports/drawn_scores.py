@@ -11,6 +11,7 @@ import pandas as pd
 from drawn_scenes import CONTROL, Cell, H, W, is_seen, truth
 
 from audit import tables
+from audit.tables import AUC
 
 MODEL = "proximity"
 METHODS = ("hires_cam", "grad_cam", "saliency")
@@ -170,4 +171,4 @@ def auc_rows() -> list[dict[str, object]]:
 
 def write_auc(folder: Path, levels: Mapping[str, Sequence[str]]) -> None:
     rows = [{"model": MODEL, **CONTROL, "presence": "object", **row} for row in auc_rows()]
-    pd.DataFrame(rows).to_csv(folder / "auc.csv", index=False)
+    AUC.write(pd.DataFrame(rows), folder, factors=[*CONTROL, "presence"], csv=True)
