@@ -32,6 +32,7 @@ _EXPLAINED = (
     ("scenes.table", "TableError"),
     ("scenes.renderer", "RenderError"),
     ("audit.models.errors", "ModelError"),
+    ("audit.analysis.criterion", "AnalysisError"),
 )
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 

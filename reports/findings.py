@@ -137,7 +137,7 @@ def _facts(row: pd.Series, effect: pd.Series | None, known: words.Metric) -> lis
         if int(effect["order"]) > 1 and not math.isnan(effect["excess"]):
             excess = difference(effect["excess"], known.percent)
             excess += " " + interval(effect["excess_low"], effect["excess_high"], known.percent)
-            facts.append(("beyond the sum of its two single effects", excess))
+            facts.append(("beyond the sum of each alone", excess))
         facts.append(("criterion's margin", number(effect["margin"], known.percent)))
         facts.append((f"q (p {small_p(effect['p'])}, {words.reason(str(effect['test']))} test)", small_p(row["q"])))
         facts.append(("usable blocks", f"{int(row['usable_n'])} of {int(effect['n'])}"))
