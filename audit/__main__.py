@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from audit.cli import main
-
 if __name__ == "__main__":
+    try:
+        from audit.cli import main
+    except ModuleNotFoundError as error:
+        environment = Path(__file__).resolve().parents[1] / ".venv"
+        remedy = f"activate the project's own Python, '. {environment}/bin/activate', which 'make doctor' sets up"
+        print(f"scene-audit: {sys.executable} lacks {error.name}: {remedy}", file=sys.stderr)
+        sys.exit(2)
     _python = Path(sys.executable)
     _here = Path.cwd()
     # as it can be pasted: .venv/bin/python -m audit

@@ -123,6 +123,8 @@ def _report(request: Request) -> int:
     if len(folders) > 1:
         raise ConfigError(f"report takes one run directory, not {len(folders)}: {' '.join(folders)}")
     typed = [a for a in request.arguments if "=" in a]
+    if others := [a for a in typed if not a.startswith("paths.")]:
+        raise ConfigError(f"report takes a run directory and paths alone, not {others[0]}")
     paths = compose(typed, request.config_dir).paths
     folder = Path(folders[0]).expanduser() if folders else Path(paths.outputs) / "latest"
     if not (folder / "run.json").is_file():
@@ -161,7 +163,7 @@ def _bench(request: Request) -> int:
     """Measure: `bench noise [key=value ...]`."""
     subjects = [a for a in request.arguments if "=" not in a]
     if subjects != ["noise"]:
-        raise ConfigError(f"bench {' '.join(subjects)}: {nearest(' '.join(subjects), ('noise',))}")
+        raise ConfigError("bench what? noise is what can be measured: bench noise")
     config = compose([a for a in request.arguments if "=" in a], request.config_dir)
     _check_writable(config, "paths.store")
     from audit.noise import noise_table

@@ -19,7 +19,7 @@ class DesignConfig:
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
-    keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels, seeds -> blocks: audit these alone
+    keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels beside control; seeds -> blocks
     pictures: str | None = None  # folder of pictures, for scene_set=pictures
 
 

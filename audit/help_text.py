@@ -46,7 +46,7 @@ _EXIT_CODES = (
     ("0", "done, whatever was found"),
     ("1", "internal error; the traceback is in the file that is named"),
     ("2", "a setting, model, checkpoint or folder that cannot be used"),
-    ("5", "too few scenes could be used for a verdict"),
+    ("5", "fewer scenes could be rendered and used than criterion.min_coverage asks"),
     ("130", "interrupted; the same command goes on"),
 )
 

@@ -36,14 +36,18 @@ def camera(config: AuditConfig) -> Camera:
 
 
 def design(config: AuditConfig) -> Design:
-    """The design as configured. Raises DesignError for unknown factors, levels and controls."""
+    """The design as configured. Raises DesignError for unknown factors, levels and controls.
+
+    What design.keep names is kept together with the control level: without it nothing could be compared.
+    """
     d = config.design
     factors.validate(d.scene_set, d.factors)
-    keep = {name: levels for name, levels in d.keep.items() if name != "seeds"}
+    control = {"presence": "object", **factors.controls(d.factors, d.control)}
+    keep = {name: [control[name], *levels] for name, levels in d.keep.items() if name != "seeds"}
     return Design(
         name=d.name,
         factors=d.factors,
-        control={"presence": "object", **factors.controls(d.factors, d.control)},
+        control=control,
         blocks=d.seeds,
         seed=config.seed,
         arms=d.arms,

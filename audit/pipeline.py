@@ -21,10 +21,12 @@ from audit.models.adapter import Adapter
 from audit.run_directory import run_directory, write_json
 from audit.stages import analysing, attending, picturing, predicting, rendering
 from audit.tables import FAILURES
+from scenes import factors
+from scenes.design import DesignError
 from scenes.renderer import RenderOutcome
 
 RUN_SCHEMA = 1
-SECONDS_PER_SCENE = 0.16  # of one worker, at 80 x 64 and 16 samples per pixel: for the estimate of `plan` alone
+SECONDS_PER_SCENE = 0.4  # of one worker, at 80 x 64 and 16 samples per pixel: for the estimate of `plan` alone
 BYTES_PER_SCENE = 30_000
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "statsmodels", "hydra-core", "bpy")
 
@@ -59,6 +61,8 @@ def run(config: AuditConfig, command: str, finish: Finish | None = None) -> RunO
     watch = Stopwatch()
     with watch.stage("load"):
         adapters = {name: build_adapter(model, config.device) for name, model in config.models.items()}
+        for adapter in adapters.values():
+            _check_recipe(adapter)
     body = _pictures if config.design.scene_set == "pictures" else _scenes
     with run_directory(Path(config.paths.outputs), config.experiment) as (folder, final):
         (folder / "config.yaml").write_text(dump(config))
@@ -171,6 +175,14 @@ def _model_record(adapter: Adapter) -> dict[str, Any]:
     }
 
 
+def _check_recipe(adapter: Adapter) -> None:
+    """A recipe speaks of factors and levels that exist; a misspelt one would mark every finding as expected."""
+    try:
+        factors.validate("tabletop", adapter.recipe or {})
+    except DesignError as error:
+        raise DesignError(f"recipe of model {adapter.name}: {error}") from None
+
+
 def _summary(folder: Path, final: Path, verdict: Mapping[str, Any], outcome: RenderOutcome) -> list[str]:
     """The last screen: verdict, worst findings, coverage, and the command that shows the worst again."""
     coverage = verdict.get("coverage", {})
@@ -182,7 +194,9 @@ def _summary(folder: Path, final: Path, verdict: Mapping[str, Any], outcome: Ren
         )
     for name, model in verdict.get("models", {}).items():
         gate = ", ".join(f"{g['metric']} {_number(g['value'])} (floor {g['floor']:g})" for g in model["control"])
-        lines.append(f"{name}: {model['verdict']}; at control {gate}; {model['failures']} failure conditions")
+        count = f"{model['failures']} failure condition{'' if model['failures'] == 1 else 's'}"
+        lines.append(f"{name}: {count}; at control {gate}")
+        lines += [f"  not tested: {m} ({reason})" for m, reason in model.get("untested", {}).items()]
     if coverage:
         worst = FAILURES.read(folder).sort_values("rank").head(3)
         lines += [f"  {row.finding_id}  {row.sentence}" for row in worst.itertuples()]

@@ -27,8 +27,6 @@ class Progress:
             self._task = self._bar.add_task(title, total=None)
 
     def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
         return self
 
     def __exit__(
@@ -39,6 +37,7 @@ class Progress:
 
     def step(self, done: int, total: int, note: str = "") -> None:
         if self._bar:
+            self._bar.start()  # with the first step, when the total is known
             self._bar.update(self._task, completed=done, total=total, description=f"{self.title} {note}".strip())
             return
         now = time.monotonic()

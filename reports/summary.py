@@ -62,10 +62,13 @@ def summarise(record: RunRecord) -> Summary:
     """The first screen of a run."""
     verdict = str(record.verdict.get("verdict") or ("no ground truth" if record.is_pictures else "no verdict"))
     kind, icon = words.VERDICTS.get(verdict, ("none", "icon-none"))
+    title = verdict[:1].upper() + verdict[1:]
+    if verdict == "no failure found" and any(_is_thin(record, name) for name in record.models):
+        (kind, icon), title = words.VERDICTS["insufficient coverage"], f"{title} in what could be tested"
     coverage = record.verdict.get("coverage") or {}
     share = coverage.get("share")
     return Summary(
-        title=verdict[:1].upper() + verdict[1:],
+        title=title,
         verdict=verdict,
         kind=kind,
         icon=icon,
@@ -110,6 +113,11 @@ def _gate(entry: Mapping[str, Any]) -> Gate:
         is_met=bool(entry.get("ok")),
         gauge=figures.gauge(value, floor, known.lower_is_better),
     )
+
+
+def _is_thin(record: RunRecord, name: str) -> bool:
+    """Some metric of the criterion had too few scene seeds to be tested at all."""
+    return any("needed" in str(why) for why in (record.model_verdict(name).get("untested") or {}).values())
 
 
 def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...]) -> str:

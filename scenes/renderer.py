@@ -90,6 +90,8 @@ class _Pool:
         threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
+        if self.progress:
+            self.progress(0, 0, len(self.specs))
         try:
             while any(t.is_alive() for t in threads):
                 for thread in threads:

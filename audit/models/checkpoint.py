@@ -188,7 +188,7 @@ def _unpickled(content: bytes, name: str) -> Any:
                 f"checkpoint {name} holds a pickled object (a whole module?), which is refused because loading it would"
                 f" run code from the file: {_REMEDY}"
             ) from error
-        raise ModelError(f"checkpoint {name} is truncated or no torch file: {_first_line(error)}") from error
+        raise ModelError(f"checkpoint {name} is truncated or no file of torch: {_REMEDY}") from error
 
 
 def _first_line(error: Exception) -> str:
