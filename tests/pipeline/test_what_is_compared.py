@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from audit import parts, pipeline
 from audit.composition import compose
 from audit.config import ModelConfig
