@@ -34,7 +34,7 @@ def rendered_while(root: Path, settings: WorkerSettings, act: Callable[[], None]
     done = threading.Event()
 
     def progress(finished: int, failed: int, total: int) -> None:
-        if not done.is_set():
+        if finished and not done.is_set():
             done.set()
             act()
 
