@@ -29,7 +29,6 @@ REGIONS: Mapping[str, str] = {
     "background": "background",
     "-": "",
 }
-PRESENCES: Mapping[str, str] = {"object": "object", "ghost": "ghost (shadow alone)", "empty": "empty floor"}
 REASONS: Mapping[str, str] = {  # reasons of audit.metrics, in words
     "no_occupied_sensor": "no occupied sensor",
     "no_clear_sensor": "no clear sensor",

@@ -16,8 +16,6 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 BLENDER_VERSION = (4, 5)  # a constant of the key; the worker asserts it
-SHAPES = ("box", "cylinder", "sphere")
-TEXTURES = ("plain", "noise", "checker", "stripes", "speckle")
 
 Vector3 = tuple[float, float, float]
 
