@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from audit import parts
 from audit.config import AuditConfig
@@ -63,7 +64,7 @@ def _answers(config: AuditConfig, adapter: Adapter) -> pd.DataFrame:
     store, robot = parts.store(config), parts.robot(config)
     images = np.stack([store.read(p.scene_id).rgb for p in planned])
     labels = np.stack([rendering.scene_labels(p.spec, robot) for p in planned])
-    probability = 1 / (1 + np.exp(-adapter.logits(images, config.attribution.batch).astype(np.float64)))
+    probability = expit(adapter.logits(images, config.attribution.batch).astype(np.float64))
     scores = sensor_events.score(probability, labels, adapter.threshold, config.robot.horizon)
     wanted = [m for m in config.criterion.margins if m in scores.columns]
     frame = scores[wanted].assign(mean_probability=probability.mean(axis=1), condition=_names(planned))

@@ -109,7 +109,6 @@ def _scenes(
     with watch.stage("render"):
         outcome = rendering.render_scenes(config, planned)
     with watch.stage("check"):
-        rendering.render_corrupt_again(config, planned, outcome)
         rendering.write_scenes(config, planned, outcome, folder)
     with watch.stage("predict"):
         predicting.predict(config, planned, adapters, folder)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save
+from scipy.special import expit
 from torch.nn import functional as F
 
 from audit import parts
@@ -153,7 +154,7 @@ def _save(config: AuditConfig, network: ProximityCNN, losses: list[float], unsee
     card_file = target.with_suffix(".json")
     card_file.unlink(missing_ok=True)
     adapter = build_adapter(replace(MODEL, checkpoint=str(target)), "cpu")
-    probability = 1 / (1 + np.exp(-adapter.logits(unseen.images).astype(np.float64)))
+    probability = expit(adapter.logits(unseen.images).astype(np.float64))
     card = _card(config, hashlib.sha256(content).hexdigest(), losses, probability, unseen)
     _write(card_file, (json.dumps(card, indent=1, allow_nan=False) + "\n").encode())
     print(f"checkpoint  {target}\nmean AUC    {card['held_out']['mean_auc_in_view']:.3f} over in-view cells, held out")

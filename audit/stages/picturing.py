@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
+from scipy.special import expit
 
 from audit.attribution import attribute
 from audit.config import AuditConfig
@@ -43,7 +44,7 @@ def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str
     tables, responses = [], []
     for model, adapter in adapters.items():
         tables.append(flips(adapter, images).assign(model=model, picture=names))
-        probability = 1 / (1 + np.exp(-adapter.logits(images).astype(np.float64)))
+        probability = expit(adapter.logits(images).astype(np.float64))
         responses.append(
             pd.DataFrame({"model": model, "scene_id": names, "probability": list(probability.astype(np.float32))})
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from audit import parts
 from audit.config import AuditConfig
@@ -33,7 +34,7 @@ def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[s
     responses, predictions, tables, concordances = [], [], [], []
     for name, adapter in adapters.items():
         logits = adapter.logits(images, config.attribution.batch)
-        probability = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+        probability = expit(logits.astype(np.float64)).astype(np.float32)
         responses.append(pd.DataFrame({"model": name, "scene_id": ids, "probability": list(probability)}))
         scores = sensor_events.score(
             probability[rows], label, adapter.threshold, config.robot.horizon, target=target, logits=logits[rows]

@@ -19,7 +19,7 @@ from scenes.manifest import SCENES
 from scenes.proximity import Robot
 from scenes.renderer import RenderOutcome, render
 from scenes.scene_spec import SceneSpec
-from scenes.store import Store, StoreError
+from scenes.store import StoreError
 from scenes.tabletop import Planned
 
 _UNMEASURED = {
@@ -40,29 +40,10 @@ def render_scenes(config: AuditConfig, planned: Sequence[Planned]) -> RenderOutc
         return render(specs, store, parts.workers(config), progress=progress.render)
 
 
-def render_corrupt_again(config: AuditConfig, planned: Sequence[Planned], outcome: RenderOutcome) -> None:
-    """Throw out scenes of the store that fail their checksum, render them anew, and count that in `outcome`."""
-    store = parts.store(config)
-    corrupt: dict[str, SceneSpec] = {}
-    for p in planned:
-        if p.scene_id in corrupt or p.scene_id in outcome.failed:
-            continue
-        try:
-            store.read(p.scene_id)
-        except StoreError:
-            store.discard(p.scene_id)
-            corrupt[p.scene_id] = p.spec
-    if corrupt:
-        again = render(list(corrupt.values()), store, parts.workers(config))
-        outcome.rendered += again.rendered
-        outcome.cached -= len(corrupt)
-        outcome.failed.update(again.failed)
-
-
 def write_scenes(config: AuditConfig, planned: Sequence[Planned], outcome: RenderOutcome, folder: Path) -> None:
-    """Check every render and write `scenes` and `labels`."""
-    store, robot = parts.store(config), parts.robot(config)
-    checked = _checked(planned, store, robot, outcome)
+    """Check every render and write `scenes` and `labels`; a scene that is corrupt in the store is rendered again."""
+    robot = parts.robot(config)
+    checked = _checked(config, planned, outcome)
     names = parts.design(config).factor_names
     rows = []
     for p in planned:
@@ -97,17 +78,30 @@ def scored_in_view(spec: SceneSpec, robot: Robot) -> np.ndarray:
 
 
 def _checked(
-    planned: Sequence[Planned], store: Store, robot: Robot, outcome: RenderOutcome
+    config: AuditConfig, planned: Sequence[Planned], outcome: RenderOutcome
 ) -> dict[str, Mapping[str, object]]:
-    found: dict[str, Mapping[str, object]] = {}
-    for p in planned:
-        if p.scene_id in found:
-            continue
-        if p.scene_id in outcome.failed:
-            found[p.scene_id] = {"status": "failed", "reason": outcome.failed[p.scene_id], **_UNMEASURED}
-            continue
-        try:
-            found[p.scene_id] = dataclasses.asdict(check(p.spec, store.read(p.scene_id), robot))
-        except StoreError as error:
-            found[p.scene_id] = {"status": "failed", "reason": str(error), **_UNMEASURED}
-    return found
+    """Scene id -> status, reason and covariates. What fails its checksum is rendered anew and counted in `outcome`."""
+    store = parts.store(config)
+    specs = {p.scene_id: p.spec for p in planned}
+    found = {i: _check(config, i, spec, outcome) for i, spec in specs.items()}
+    corrupt = [i for i, row in found.items() if row is None]
+    if corrupt:
+        for scene_id in corrupt:
+            store.discard(scene_id)
+        again = render([specs[i] for i in corrupt], store, parts.workers(config))
+        outcome.rendered += again.rendered
+        outcome.cached -= len(corrupt)
+        outcome.failed.update(again.failed)
+        found.update({i: _check(config, i, specs[i], outcome) for i in corrupt})
+    lost = {"status": "failed", "reason": "corrupt in the store, twice", **_UNMEASURED}
+    return {i: lost if row is None else row for i, row in found.items()}
+
+
+def _check(config: AuditConfig, scene_id: str, spec: SceneSpec, outcome: RenderOutcome) -> Mapping[str, object] | None:
+    """The row of one scene; None where the store's copy is corrupt."""
+    if scene_id in outcome.failed:
+        return {"status": "failed", "reason": outcome.failed[scene_id], **_UNMEASURED}
+    try:
+        return dataclasses.asdict(check(spec, parts.store(config).read(scene_id), parts.robot(config)))
+    except StoreError:
+        return None

@@ -9,6 +9,7 @@ import pytest
 from audit import parts
 from audit.composition import compose
 from audit.stages import rendering
+from scenes.manifest import SCENES
 
 pytestmark = pytest.mark.blender
 
@@ -24,7 +25,8 @@ def test_a_damaged_scene_is_found_and_rendered_again(tmp_path: Path) -> None:
     victim.write_bytes(before[:-10])
     outcome = rendering.render_scenes(config, planned)
     assert outcome.rendered == 0
-    rendering.render_corrupt_again(config, planned, outcome)
+    rendering.write_scenes(config, planned, outcome, tmp_path)
     assert outcome.rendered == 1
     assert victim.read_bytes() == before
+    assert set(SCENES.read(tmp_path)["status"]) == {"ok"}
     assert all(parts.store(config).has(p.scene_id) for p in planned)
