@@ -160,18 +160,34 @@ def _help(request: Request) -> int:
 
 
 def _bench(request: Request) -> int:
-    """Measure: `bench noise [key=value ...]`."""
+    """Measure: `bench noise|assets [key=value ...]`."""
     subjects = [a for a in request.arguments if "=" not in a]
-    if subjects != ["noise"]:
-        raise ConfigError("bench what? noise is what can be measured: bench noise")
+    if len(subjects) != 1 or subjects[0] not in BENCHES:
+        typed = " ".join(subjects)
+        hint = nearest(typed, BENCHES) if typed else f"valid: {', '.join(BENCHES)}"
+        raise ConfigError(f"bench {typed}: what is to be measured? {hint}")
     config = compose([a for a in request.arguments if "=" in a], request.config_dir)
     _check_writable(config, "paths.store")
+    return BENCHES[subjects[0]](config)
+
+
+def _bench_noise(config: AuditConfig) -> int:
     from audit.noise import noise_table
 
     table = noise_table(config)
     print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print(f"{int(table['within_limit'].sum())} of {len(table)} conditions within a fifth of every margin")
     return OK
+
+
+def _bench_assets(config: AuditConfig) -> int:
+    from audit.recognition import recognition_table
+
+    print(recognition_table(config).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    return OK
+
+
+BENCHES: dict[str, Callable[[AuditConfig], int]] = {"noise": _bench_noise, "assets": _bench_assets}
 
 
 VERBS: dict[str, Callable[[Request], int]] = {

@@ -22,14 +22,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from audit import constraints, schema
-from audit.config import AuditConfig, ModelConfig
+from audit.config import PICTURES, SCENE_SETS, AuditConfig, ModelConfig
 from audit.schema import ConfigError
 from scenes.design import nearest
 
 __all__ = ["ConfigError", "compose", "defaults", "dump", "groups", "store_of"]
 
 PACKAGE = "hydra_configs"
-PATHS = ("paths.store", "paths.outputs", "training.checkpoint", "design.pictures")
+PATHS = ("paths.store", "paths.outputs", "training.checkpoint")
+# group -> where its files land, each under a name of its own: of these groups several files may be chosen
+PLURAL = {"model": "models", "design": "designs"}
+# group -> the first line of its files, where composition needs one
+HEADERS = {
+    "model": "# @package models.<name>",
+    "design": "# @package designs.<scene set>",
+    "experiment": "# @package _global_",
+}
 
 
 @dataclass(frozen=True)
@@ -44,21 +52,25 @@ class Override:
 def compose(overrides: Sequence[str] = (), config_dir: Path | None = None) -> AuditConfig:
     """The checked configuration that `overrides` ask for.
 
-    overrides: `group=name`, `model=[a,b]`, `key=value`, `~key`; `model.K=V` means the only model. config_dir: a folder
+    overrides: `group=name`, `model=[a,b]`, `key=value`, `~key`; `model.K=V` means the only model, `design.K=V` the only
+    design that some chosen model sees. A design that none sees is left out. config_dir: a folder
     laid out like hydra_configs/, whose files are found beside ours. Raises ConfigError, one line each.
     """
     available = groups(config_dir)
     typed = [_parse(text) for text in overrides]
     selected = {o.key: _selection(o, available) for o in typed if o.key in available}
     config = _composed(selected, config_dir)
-    names = [str(name) for name in config.get("models", {})]
-    for override in typed:
-        if override.key not in available:
-            _apply(config, override, names, available)
-    container = _resolved(config)
-    _check_packages(container, selected)
+    _check_places(config, selected, config_dir)
+    settings = [o for o in typed if o.key not in available]
+    names = {"model": [str(name) for name in config.get("models", {})]}
+    for override in (o for o in settings if _is_of_a_model(o)):
+        _apply(config, override, names, available)
+    names["design"] = _shown(config, names)
+    for override in (o for o in settings if not _is_of_a_model(o)):
+        _apply(config, override, names, available)
     try:
-        return _finished(schema.convert(container, AuditConfig, ""), selected.get("experiment", ["default"])[0])
+        whole = schema.convert(_resolved(config), AuditConfig, "")
+        return _finished(whole, selected.get("experiment", ["default"])[0], names["design"])
     except ConfigError as error:
         raise ConfigError(_as_typed(str(error), names)) from error
 
@@ -75,9 +87,10 @@ def dump(config: AuditConfig) -> str:
         group, name = key.split(".")
         if plain[group][name] is not None:
             plain[group][name] = _portable(plain[group][name])
-    for model in plain["models"].values():
-        if model["checkpoint"] is not None:
-            model["checkpoint"] = _portable(model["checkpoint"])
+    for plural, name in (("models", "checkpoint"), ("designs", "pictures")):
+        for part in plain[plural].values():
+            if part[name] is not None:
+                part[name] = _portable(part[name])
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110))
 
 
@@ -127,12 +140,12 @@ def _parse(text: str) -> Override:
 
 
 def _selection(override: Override, available: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The names chosen for a group. Only `model` takes more than one."""
+    """The names chosen for a group. Only models and designs may be several."""
     group, options = override.key, available[override.key]
     if override.value is None:
         raise ConfigError(f"{override.text}: {group} cannot be left out; {group}=NAME takes another one")
     names = [n.strip() for n in override.value.strip("[] ").split(",") if n.strip()]
-    if not names or (len(names) > 1 and group != "model"):
+    if not names or (len(names) > 1 and group not in PLURAL):
         raise ConfigError(f"{override.text}: {group} takes one name; {nearest('', options)}")
     for name in names:
         if name not in options:
@@ -154,15 +167,52 @@ def _composed(selected: Mapping[str, Sequence[str]], config_dir: Path | None) ->
         raise ConfigError(f"{' '.join(choices)}: {_one_line(error)}") from error
 
 
-def _apply(config: DictConfig, override: Override, names: Sequence[str], available: Mapping[str, Any]) -> None:
+def _check_places(config: DictConfig, selected: Mapping[str, Sequence[str]], config_dir: Path | None) -> None:
+    """Every model and design lies under its own name.
+
+    A file of the user's own that lacks its first line lands in the wrong place; say which line.
+    """
+    for group, first in HEADERS.items():
+        if OmegaConf.is_dict(config.get(group)):
+            own = [f"{group}/{n}.yaml" for n in selected.get(group, ()) if config_dir and _is_in(config_dir, group, n)]
+            place = (
+                f"{group}: an experiment sets these under {first.removeprefix('# @package ')}, and a file in {group}/"
+            )
+            raise ConfigError(f"{', '.join(own) or place} has to begin with the line '{first}'")
+    whole: Any = OmegaConf.to_container(config)
+    for group, plural in PLURAL.items():
+        parts = whole.get(plural, {})
+        if not isinstance(parts, dict):
+            raise ConfigError(f"{plural}={schema.show(parts)}: expected names with values, {{name: value}}")
+        for name, part in parts.items():
+            if not isinstance(part, dict):
+                raise ConfigError(f"{plural}.{name}={schema.show(part)}: this is a group of settings, not a single one")
+        chosen = list(dict.fromkeys(selected.get(group, ())))
+        if len(chosen) > len(parts):
+            raise ConfigError(
+                f"{group}=[{','.join(chosen)}]: two of these files begin with the same '# @package' line, so that one"
+                " would only change the other; leave one out"
+            )
+
+
+def _is_in(config_dir: Path, group: str, name: str) -> bool:
+    return (config_dir / group / f"{name}.yaml").is_file()
+
+
+def _apply(
+    config: DictConfig, override: Override, names: Mapping[str, Sequence[str]], available: Mapping[str, Any]
+) -> None:
     """Apply one typed setting to the composed configuration."""
-    key = _of_the_only_model(override.key, names)
     try:
+        key = _of_the_only_one(override.key, names)
         kind = schema.kind_of(key)
     except KeyError:
         raise _unknown(override, config, available) from None
-    if key.startswith("models.") and key.split(".")[1] not in names:
-        raise ConfigError(f"{override.key}: no such model is chosen; {nearest(key.split('.')[1], names)}")
+    for group, chosen in names.items():
+        if key.startswith(f"{PLURAL[group]}.") and key.split(".")[1] not in chosen:
+            known = [*chosen, *(config.get(PLURAL[group]) or {})]
+            if key.split(".")[1] not in known:
+                raise ConfigError(f"{override.key}: no such {group} is chosen; {nearest(key.split('.')[1], chosen)}")
     if override.value is None:
         _take_away(config, key, override)
         return
@@ -204,18 +254,47 @@ def _take_away(config: DictConfig, key: str, override: Override) -> None:
     del parent[name]
 
 
-def _of_the_only_model(key: str, names: Sequence[str]) -> str:
-    """`model.K` as `models.<name>.K`, which only says something when one model is chosen."""
-    if not key.startswith("model."):
+def _is_of_a_model(override: Override) -> bool:
+    """These come first: what the models are asked decides which designs they see."""
+    return override.key.split(".")[0] in ("model", "models")
+
+
+def _shown(config: DictConfig, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """The chosen designs that some chosen model will see; all of them where that is none. Raises ConfigError."""
+    chosen = [str(name) for name in config.get("designs", {})]
+    if PICTURES in chosen and len(chosen) > 1:
+        raise ConfigError(
+            f"design=[{','.join(chosen)}]: pictures have no ground truth and are audited alone, design={PICTURES}"
+        )
+    seen = {PICTURES}
+    for name, model in config.get("models", {}).items():
+        task = OmegaConf.select(model, "task", default=ModelConfig.task)
+        if isinstance(task, str) and task not in SCENE_SETS:
+            raise ConfigError(_as_typed(f"models.{name}.task={task}: {nearest(task, SCENE_SETS)}", names))
+        seen.add(SCENE_SETS[task] if isinstance(task, str) else "")
+    return [name for name in chosen if name in seen] or chosen
+
+
+def _of_the_only_one(key: str, names: Mapping[str, Sequence[str]]) -> str:
+    """`model.K` as `models.<name>.K`, which only says something when one model is chosen; `design.K` likewise.
+
+    Raises ConfigError; KeyError where no model or design has such a setting.
+    """
+    group, _, rest = key.partition(".")
+    if group not in PLURAL or not rest:
         return key
-    if len(names) != 1:
-        choices = " or ".join(f"models.{name}.{key.removeprefix('model.')}" for name in names)
-        raise ConfigError(f"{key}: {len(names)} models are chosen; say which one: {choices}")
-    return f"models.{names[0]}.{key.removeprefix('model.')}"
+    chosen = names[group]
+    if len(chosen) != 1:
+        schema.kind_of(f"{PLURAL[group]}.*.{rest}")
+        choices = " or ".join(f"{PLURAL[group]}.{name}.{rest}" for name in chosen)
+        raise ConfigError(f"{key}: {len(chosen)} {group}s are chosen; say which one: {choices}")
+    return f"{PLURAL[group]}.{chosen[0]}.{rest}"
 
 
 def _unknown(override: Override, config: DictConfig, available: Mapping[str, Any]) -> ConfigError:
-    known = [key for key, _ in schema.fields()] + [f"design.factors.{name}" for name in config.design.factors]
+    known = [key for key, _ in schema.fields()]
+    designs = config.get("designs", {}).values()
+    known += [f"design.factors.{name}" for design in designs for name in _names_in(design, "factors")]
     tails = {key.rsplit(".", 1)[-1] for key in known}
     if (
         "." not in override.key
@@ -224,6 +303,11 @@ def _unknown(override: Override, config: DictConfig, available: Mapping[str, Any
     ):
         return ConfigError(f"{override.key}: there is no such group; {close}")
     return schema.unknown_key(override.key, known)
+
+
+def _names_in(owner: DictConfig, key: str) -> list[str]:
+    inner = OmegaConf.select(owner, key)
+    return [str(name) for name in inner] if OmegaConf.is_dict(inner) else []
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
@@ -235,16 +319,8 @@ def _resolved(config: DictConfig) -> dict[str, Any]:
     return {str(k): v for k, v in container.items()}
 
 
-def _check_packages(container: Mapping[str, Any], selected: Mapping[str, Sequence[str]]) -> None:
-    """A file of the user's own that lacks its first line lands in the wrong place; say which line."""
-    for group, first in (("model", "# @package models.<name>"), ("experiment", "# @package _global_")):
-        if isinstance(container.get(group), dict):
-            chosen = ", ".join(f"{group}/{name}.yaml" for name in selected.get(group, ())) or f"a file in {group}/"
-            raise ConfigError(f"{chosen} has to begin with the line '{first}'")
-
-
-def _finished(config: AuditConfig, experiment: str) -> AuditConfig:
-    """With names filled in and ~ expanded, and checked."""
+def _finished(config: AuditConfig, experiment: str, shown: Sequence[str]) -> AuditConfig:
+    """With names filled in and ~ expanded, without the designs that no model sees, and checked."""
     for name, model in config.models.items():
         if model.name not in (name, ModelConfig.name):
             raise ConfigError(f"models.{name}.name={model.name}: a model is named by its key, models.NAME")
@@ -258,7 +334,11 @@ def _finished(config: AuditConfig, experiment: str) -> AuditConfig:
         models=models,
         paths=replace(config.paths, store=_expanded(config.paths.store), outputs=_expanded(config.paths.outputs)),
         training=replace(config.training, checkpoint=_expanded(config.training.checkpoint)),
-        design=replace(config.design, pictures=config.design.pictures and _expanded(config.design.pictures)),
+        designs={
+            name: replace(design, pictures=design.pictures and _expanded(design.pictures))
+            for name, design in config.designs.items()
+            if name in shown
+        },
     )
     constraints.check(found)
     return found
@@ -277,8 +357,11 @@ def _portable(path: str) -> str:
     return path
 
 
-def _as_typed(message: str, names: Sequence[str]) -> str:
-    return message.replace(f"models.{names[0]}.", "model.") if len(names) == 1 else message
+def _as_typed(message: str, names: Mapping[str, Sequence[str]]) -> str:
+    for group, chosen in names.items():
+        if len(chosen) == 1:
+            message = message.replace(f"{PLURAL[group]}.{chosen[0]}.", f"{group}.")
+    return message
 
 
 def _one_line(error: Exception) -> str:

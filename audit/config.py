@@ -5,22 +5,29 @@ Every field's comment is its documentation: what, unit, range.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+SCENE_SETS: Mapping[str, str] = {"proximity": "tabletop", "classification": "studio"}  # task -> what its networks see
+PICTURES = "pictures"  # the scene set without ground truth, which every network may see
 
 
 @dataclass(frozen=True)
 class DesignConfig:
-    """Which scenes: a full factorial over `factors`, blocked by scene seed, and its arms."""
+    """Which scenes of one scene set: factors crossed, blocked by scene seed, and their arms."""
 
     name: str = "tabletop"
-    scene_set: str = "tabletop"  # tabletop: rendered; pictures: a folder of pictures, no ground truth
-    seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict
+    seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict; in the studio: poses of each object
+    objects: list[str] = field(default_factory=list)  # studio: the objects, a factor whose levels are not sampled
+    crossing: str = "full"  # full: every combination of levels; one_at_a_time: each level with the others at control
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
     keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels beside control; seeds -> blocks
-    pictures: str | None = None  # folder of pictures, for scene_set=pictures
+    samples: int = 16  # Cycles samples per pixel, one number within a design
+    denoise: bool = False  # Cycles' denoiser, for all scenes of the design or for none
+    pictures: str | None = None  # folder of pictures, for the scene set pictures
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,17 @@ class CameraConfig:
     position: list[float] = field(default_factory=lambda: [0.05, 0.0, 0.13])  # m, robot frame
     tilt: float = 56.0  # degrees from straight down
     tilt_range: float = 4.0  # degrees; the scene seed draws tilt +- this
+
+
+@dataclass(frozen=True)
+class StudioConfig:
+    """How the studio set looks at its objects; the object itself says from what height."""
+
+    size: int = 224  # px, both sides of the picture
+    field_of_view: float = 35.0  # degrees
+    yaw_range: float = 30.0  # degrees; the pose draws the object's turn within +- this
+    elevation_range: float = 4.0  # degrees; the pose draws the camera's height within +- this
+    fill_range: float = 0.05  # the pose draws the share of the frame the object fills within +- this
 
 
 @dataclass(frozen=True)
@@ -50,7 +68,6 @@ class RobotConfig:
 
 @dataclass(frozen=True)
 class RendererConfig:
-    samples: int = 16  # Cycles samples per pixel
     workers: int = 2  # processes, one thread each
     chunk: int = 24  # scenes a worker is handed at once
     timeout: float = 60.0  # s without a scene before a worker is killed
@@ -73,6 +90,9 @@ class PreprocessingConfig:
 @dataclass(frozen=True)
 class ModelConfig:
     name: str = "proximity"
+    task: str = "proximity"  # what the network is asked: proximity (robot's sensors), classification (ImageNet-1k)
+    classes: dict[str, list[Any]] = field(default_factory=dict)  # object -> ImageNet classes, by name or index, that
+    # count as right; default: those the object declares
     architecture: str = "proximity_cnn"  # a built-in name, or the dotted path of a callable that returns an nn.Module
     arguments: dict[str, Any] = field(default_factory=dict)  # of that callable
     checkpoint: str | None = (
@@ -115,6 +135,7 @@ class TrainingConfig:
     epochs: int = 40
     batch: int = 64
     learning_rate: float = 0.001
+    samples: int = 16  # Cycles samples per pixel; as in the design that is audited, noise being a bias
     checkpoint: str = "outputs/training/proximity.safetensors"
 
 
@@ -123,8 +144,9 @@ class AuditConfig:
     experiment: str = "default"
     seed: int = 0
     device: str = "auto"  # auto, cpu, cuda, cuda:N
-    design: DesignConfig = field(default_factory=DesignConfig)
+    designs: dict[str, DesignConfig] = field(default_factory=dict)  # scene set -> its design
     camera: CameraConfig = field(default_factory=CameraConfig)
+    studio: StudioConfig = field(default_factory=StudioConfig)
     robot: RobotConfig = field(default_factory=RobotConfig)
     renderer: RendererConfig = field(default_factory=RendererConfig)
     models: dict[str, ModelConfig] = field(default_factory=dict)

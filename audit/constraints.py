@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit.config import AuditConfig, DesignConfig
+from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig
 from audit.schema import ConfigError, show
-from scenes.design import DesignError, nearest
-from scenes.factors import controls, validate
+from scenes.assets import ASSETS
+from scenes.design import CROSSINGS, OBJECT, PRESENCE, DesignError, nearest
+from scenes.factors import REGISTRY, controls, partners, validate
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ SHARE = Range(0, 1)
 # dotted key, * for every name or element -> what its numbers may be
 RANGES: Mapping[str, Range] = {
     "seed": Range(0, 2**31 - 1),
-    "design.seeds": Range(1, 100_000),
+    "designs.*.seeds": Range(1, 100_000),
+    "designs.*.samples": Range(1, 65_536),
+    "studio.size": Range(32, 4096),
+    "studio.field_of_view": Range(5, 120),
+    "studio.yaw_range": Range(0, 180),
+    "studio.elevation_range": Range(0, 30),
+    "studio.fill_range": Range(0, 0.2),
     "camera.width": Range(8, 4096),
     "camera.height": Range(8, 4096),
     "camera.field_of_view": Range(1, 170),
@@ -53,7 +60,6 @@ RANGES: Mapping[str, Range] = {
     "robot.distances": Range(1, 1000),
     "robot.scored": AT_LEAST_ONE,
     "robot.horizon": Range(0),
-    "renderer.samples": Range(1, 65_536),
     "renderer.workers": Range(1, 1024),
     "renderer.chunk": AT_LEAST_ONE,
     "renderer.timeout": POSITIVE,
@@ -74,11 +80,13 @@ RANGES: Mapping[str, Range] = {
     "training.epochs": AT_LEAST_ONE,
     "training.batch": AT_LEAST_ONE,
     "training.learning_rate": POSITIVE,
+    "training.samples": Range(1, 65_536),
 }
 
 # dotted key -> the words it may be
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "design.scene_set": ("tabletop", "pictures"),
+    "designs.*.crossing": CROSSINGS,
+    "models.*.task": tuple(SCENE_SETS),
     "models.*.outputs": ("logits", "probabilities"),
     "models.*.preprocessing.resize": ("bilinear", "linear", "area", "bicubic"),
     "models.*.preprocessing.channels": ("rgb", "bgr"),
@@ -99,7 +107,7 @@ def check(config: AuditConfig) -> None:
     _check_numbers_and_words(config)
     _check_device(config.device)
     _check_relations(config)
-    _check_design(config.design)
+    _check_designs(config)
     _check_models(config)
     _check_names(config)
 
@@ -158,32 +166,68 @@ def _check_relations(config: AuditConfig) -> None:
         raise ConfigError("robot.sensors={}: at least one sensor is needed")
 
 
-def _check_design(design: DesignConfig) -> None:
-    if design.scene_set == "pictures" and design.pictures is None:
-        raise ConfigError("design.pictures has to be given: design.pictures=DIR")
-    if design.scene_set == "tabletop" and not design.factors:
-        raise ConfigError(
-            "design.factors={}: at least one factor is needed, for instance design.factors.light=[front,back]"
-        )
-    try:
-        validate(design.scene_set, design.factors)
-    except DesignError as error:
-        raise ConfigError(f"design.factors: {error}") from error
-    try:
-        controls(design.factors, design.control)
-    except DesignError as error:
-        raise ConfigError(f"design.control: {error}") from error
-    _check_keep(design)
+def _check_designs(config: AuditConfig) -> None:
+    if not config.designs:
+        raise ConfigError("design=[]: at least one design is needed")
+    for scene_set, design in config.designs.items():
+        _check_design(scene_set, design)
 
 
-def _check_keep(design: DesignConfig) -> None:
+def _check_design(scene_set: str, design: DesignConfig) -> None:
+    key = f"designs.{scene_set}"
+    if scene_set not in REGISTRY:
+        raise ConfigError(f"{key}: a design is named by its scene set; {nearest(scene_set, REGISTRY)}")
+    if scene_set == PICTURES:
+        if design.pictures is None:
+            raise ConfigError(f"{key}.pictures has to be given: design.pictures=DIR")
+        return
+    if design.pictures is not None:
+        raise ConfigError(f"{key}.pictures={design.pictures}: this set is rendered; pictures go with design=pictures")
+    if not design.factors:
+        first = "light=[front,back]" if scene_set == "tabletop" else "light=[key,back]"
+        raise ConfigError(f"{key}.factors={{}}: at least one factor is needed, for instance {key}.factors.{first}")
+    if OBJECT in design.factors:
+        remedy = f"; name them in {key}.objects" if scene_set == "studio" else ""
+        raise ConfigError(f"{key}.factors.{OBJECT}: objects are no levels to choose here{remedy}")
+    if PRESENCE in design.factors:
+        raise ConfigError(f"{key}.factors.{PRESENCE}: ghost and empty are the arms; {key}.arms=false leaves them out")
+    try:
+        validate(scene_set, design.factors)
+        partners(scene_set, design.factors)
+    except DesignError as error:
+        raise ConfigError(f"{key}.factors: {error}") from error
+    try:
+        controls(scene_set, design.factors, design.control)
+    except DesignError as error:
+        raise ConfigError(f"{key}.control: {error}") from error
+    _check_objects(scene_set, design)
+    _check_keep(key, design)
+
+
+def _check_objects(scene_set: str, design: DesignConfig) -> None:
+    key = f"designs.{scene_set}.objects"
+    if scene_set != "studio":
+        if design.objects:
+            raise ConfigError(f"{key}=[{', '.join(design.objects)}]: the scene seed draws the objects of this set")
+        return
+    if not design.objects:
+        raise ConfigError(f"{key}=[]: at least one object is needed; valid: {', '.join(sorted(ASSETS))}")
+    for name in design.objects:
+        if name not in ASSETS:
+            raise ConfigError(f"{key}=[{name}]: there is no such object; {nearest(name, ASSETS)}")
+    if len(set(design.objects)) != len(design.objects):
+        raise ConfigError(f"{key}=[{', '.join(design.objects)}]: an object is named twice")
+
+
+def _check_keep(prefix: str, design: DesignConfig) -> None:
     """What is kept has to be in the design, and there has to be something left."""
     within: dict[str, list[str]] = {
         "presence": ["object", "ghost", "empty"] if design.arms else ["object"],
+        **({OBJECT: design.objects} if design.objects else {}),
         **design.factors,
     }
     for name, kept in design.keep.items():
-        key = f"design.keep.{name}"
+        key = f"{prefix}.keep.{name}"
         if name != "seeds" and name not in within:
             raise ConfigError(f"{key}: the design has no such factor; {nearest(name, [*within, 'seeds'])}")
         if not kept:
@@ -207,11 +251,23 @@ def _check_models(config: AuditConfig) -> None:
         for text in ("architecture", "checkpoint"):
             if getattr(model, text) == "":
                 raise ConfigError(f"models.{name}.{text}=: is empty")
-        if model.recipe is not None and config.design.scene_set == "tabletop":
+        scene_set = SCENE_SETS[model.task]
+        if not {scene_set, PICTURES} & set(config.designs):
+            others = {SCENE_SETS[m.task] for m in config.models.values()}
+            wanted = [*(d.name for s, d in config.designs.items() if s in others), scene_set]
+            choice = f"[{','.join(wanted)}]" if len(wanted) > 1 else scene_set
+            raise ConfigError(
+                f"models.{name}.task={model.task}: no chosen design shows it anything; add one of the set {scene_set},"
+                f" for instance design={choice}"
+            )
+        if model.recipe is not None and PICTURES not in config.designs:
             try:
-                validate(config.design.scene_set, model.recipe)
+                validate(scene_set, model.recipe)
             except DesignError as error:
                 raise ConfigError(f"models.{name}.recipe: {error}") from error
+        for thing in model.classes:
+            if thing not in ASSETS:
+                raise ConfigError(f"models.{name}.classes.{thing}: there is no such object; {nearest(thing, ASSETS)}")
 
 
 def _check_names(config: AuditConfig) -> None:

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from audit import composition, constraints, schema
+from scenes.assets import ASSETS
 from scenes.factors import REGISTRY
 
 WIDTH = 118
 
 _EXAMPLES = (
-    ("run", "audit the network that comes with this, on the whole design"),
-    ("run experiment=smoke", "the whole way in under a minute"),
-    ("run model.checkpoint=mine.safetensors", "your own weights for it"),
-    ("run model=user model.architecture=my_package.build model.checkpoint=mine.safetensors", "your own network"),
-    ("run 'design.keep.light=[back]' 'design.keep.seeds=[0,3]'", "a closer look at some scenes"),
-    ("plan renderer.samples=64", "what a run would render, without doing it"),
+    ("run", "audit the proximity network that comes with this, and two ImageNet classifiers, on the default designs"),
+    ("run experiment=smoke", "the whole way in under a minute, proximity network alone"),
+    ("run model=proximity model.checkpoint=mine.safetensors", "your own weights for it"),
+    ("run design=studio model=torchvision model.architecture=vgg16", "any classifier of torchvision"),
+    ("run design=tabletop model=user model.architecture=my_package.build model.checkpoint=mine.pt", "your own network"),
+    ("run experiment=imagenet_objects model=resnet18", "all objects of the studio"),
+    ("run experiment=smoke 'design.keep.light=[back]' 'design.keep.seeds=[0,3]'", "a closer look at some scenes"),
+    ("plan designs.studio.samples=64", "what a run would render, without doing it"),
     ("report outputs/latest", "write the page of a run again"),
 )
 
@@ -30,7 +33,8 @@ _VERBS = (
     ("plan", "what `run` would do: scenes, what the store has already, time and disk"),
     ("render", "only fill the store"),
     ("train", "render training scenes, train the proximity network, write checkpoint and card"),
-    ("bench noise", "how far answers at renderer.samples lie from those at many samples, per condition"),
+    ("bench noise", "how far answers at the design's samples lie from those at many samples, per condition"),
+    ("bench assets", "whether classifiers know the studio's objects, seen plainly"),
     ("report [RUN]", "write the page of a run again; without RUN the latest"),
     ("doctor", "what this machine has and lacks, with the remedy"),
     ("help", "this"),
@@ -67,17 +71,25 @@ def lines(program: str, config_dir: Path | None = None) -> Iterator[str]:
         for left, right in rows:
             yield from _row(left, right, 18)
     yield ""
-    yield "parts: PART=NAME, model=[NAME,NAME] for several"
+    yield "parts: PART=NAME; model=[NAME,NAME] and design=[NAME,NAME] for several"
     for group, options in sorted(available.items()):
         for name, headline in sorted(options.items()):
             yield from _row(f"{group}={name}", headline, 30)
     yield ""
-    yield "factors and their levels: design.factors.FACTOR=[LEVEL,LEVEL], design.keep.FACTOR=[LEVEL]"
-    for factor in REGISTRY.values():
-        for level, meaning in factor.LEVELS.items():
-            yield from _row(f"{factor.NAME}: {level}", meaning, 30)
+    yield "factors and their levels: design.factors.FACTOR=[LEVEL,LEVEL], design.keep.FACTOR=[LEVEL]; those of presence"
+    yield "come with design.arms"
+    for scene_set, factors in REGISTRY.items():
+        for factor in factors.values():
+            partners: Mapping[str, str] = getattr(factor, "PARTNERS", {})
+            for level, meaning in factor.LEVELS.items():
+                beside = f"; compared with {partners[level]}" if level in partners else ""
+                yield from _row(f"{scene_set}, {factor.NAME}: {level}", meaning + beside, 40)
     yield ""
-    yield "settings: KEY=VALUE, here with their defaults; model.KEY means the only model, else models.NAME.KEY"
+    yield "objects of the studio: design.objects=[OBJECT,OBJECT], design.keep.object=[OBJECT]"
+    yield f"  {', '.join(sorted(ASSETS))}"
+    yield ""
+    yield "settings: KEY=VALUE, here with their defaults; model.KEY means the only model, else models.NAME.KEY;"
+    yield "design.KEY the only design, else designs.SCENE_SET.KEY"
     values = composition.defaults()
     for key, comment in schema.fields():
         if key not in ("experiment", "model.name"):
@@ -97,7 +109,8 @@ def _row(left: str, right: str, column: int) -> Iterator[str]:
 
 def _note(key: str, comment: str) -> str:
     """The comment of a setting with its range, and with its choices where the comment does not name them."""
-    pattern = f"models.*.{key.removeprefix('model.')}" if key.startswith("model.") else key
+    group, _, rest = key.partition(".")
+    pattern = f"{group}s.*.{rest}" if group in ("model", "design") else key
     choices = constraints.CHOICES.get(pattern, ())
     allowed = str(constraints.RANGES.get(pattern, "")) or ", ".join(c for c in choices if c not in comment)
     return f"{comment} [{allowed}]" if comment and allowed else comment or allowed
@@ -106,8 +119,8 @@ def _note(key: str, comment: str) -> str:
 def _default(values: Mapping[str, Any], key: str) -> str:
     found: Any = values
     parts = key.split(".")
-    if parts[0] == "model":
-        found, parts = next(iter(values["models"].values())), parts[1:]
+    if parts[0] in ("model", "design"):
+        found, parts = next(iter(values[f"{parts[0]}s"].values())), parts[1:]
     for part in parts:
         found = found.get(part) if isinstance(found, Mapping) else None
     if isinstance(found, Mapping):

@@ -12,18 +12,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from audit import parts
 from audit.config import AuditConfig
-from audit.metrics import sensor_events
-from audit.models import build_adapter
+from audit.loading import load_models
 from audit.models.adapter import Adapter
 from audit.stages import rendering
-from scenes.tabletop import Planned
+from scenes.planning import Planned
 
-CONVERGED = 256  # samples per pixel taken for the truth
-BLOCKS = (0, 1, 4, 5, 8, 9, 12, 13)  # near obstacles
+CONVERGED = {"tabletop": 256, "studio": 64}  # samples per pixel taken for the truth; the studio denoises both
+BLOCKS = {"tabletop": (0, 1, 4, 5, 8, 9, 12, 13), "studio": (0, 1)}  # near obstacles; poses of each object
 PART = 5  # a fifth of the margin
 
 
@@ -32,16 +30,19 @@ def noise_table(config: AuditConfig) -> pd.DataFrame:
 
     Below the conditions stand their means per level, which is what the criterion's contrasts are made of: a single
     condition over few blocks moves by whole sensors. Columns: model, condition, <metric> for every metric of the
-    criterion that a scene defines, mean_probability, within_limit. Renders what it needs into the store.
+    criterion that a scene defines, mean_probability (over all outputs), within_limit. Renders what it needs
+    into the store.
     """
-    blocks = [b for b in BLOCKS if b < config.design.seeds]
-    few = dataclasses.replace(config.design, keep={**config.design.keep, "seeds": blocks})
-    here = dataclasses.replace(config, design=few)
-    fine = dataclasses.replace(here, renderer=dataclasses.replace(config.renderer, samples=CONVERGED))
     rows = []
-    for name, model in config.models.items():
-        adapter = build_adapter(model, config.device)
-        noisy, clean = (_answers(c, adapter) for c in (here, fine))
+    for name, adapter in load_models(config).adapters.items():
+        scene_set = adapter.task.scene_set
+        design = config.designs[scene_set]
+        seeds = [b for b in BLOCKS[scene_set] if b < design.seeds]
+        few = dataclasses.replace(design, keep={**design.keep, "seeds": seeds})
+        fine = dataclasses.replace(few, samples=CONVERGED[scene_set])
+        noisy, clean = (
+            _answers(dataclasses.replace(config, designs={scene_set: d}), scene_set, adapter) for d in (few, fine)
+        )
         gap = noisy - clean
         whole = pd.concat([gap, _per_level(gap)]).rename_axis("condition").reset_index()
         rows.append(whole.assign(model=name, within_limit=_within(whole, config.criterion.margins)))
@@ -57,22 +58,24 @@ def _per_level(gap: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({level: gap.loc[names].mean() for level, names in of_level.items()}).T
 
 
-def _answers(config: AuditConfig, adapter: Adapter) -> pd.DataFrame:
+def _answers(config: AuditConfig, scene_set: str, adapter: Adapter) -> pd.DataFrame:
     """Mean metrics per condition, over the chosen blocks."""
-    planned = [p for p in rendering.plan(config) if p.cell.condition["presence"] == "object"]
+    planned = [p for p in parts.plan(config, [scene_set]) if p.cell.condition["presence"] == "object"]
     rendering.render_scenes(config, planned)
-    store, robot = parts.store(config), parts.robot(config)
+    store, task = parts.store(config), adapter.task
     images = np.stack([store.read(p.scene_id).rgb for p in planned])
-    labels = np.stack([rendering.scene_labels(p.spec, robot) for p in planned])
-    probability = expit(adapter.logits(images, config.attribution.batch).astype(np.float64))
-    scores = sensor_events.score(probability, labels, adapter.threshold, config.robot.horizon)
-    wanted = [m for m in config.criterion.margins if m in scores.columns]
-    frame = scores[wanted].assign(mean_probability=probability.mean(axis=1), condition=_names(planned))
+    labels = np.stack([task.label(p.spec.objects) for p in planned])
+    logits = adapter.logits(images, config.attribution.batch)
+    probability = task.probability(logits)
+    scores = task.score(logits, probability, labels, labels == 1, adapter.threshold)
+    wide = scores.pivot(index="row", columns="metric", values="value").reindex(range(len(planned)))
+    wanted = [m for m in config.criterion.margins if m in wide.columns]
+    frame = wide[wanted].assign(mean_probability=probability.mean(axis=1), condition=_names(planned))
     return frame.groupby("condition", sort=False).mean()
 
 
 def _names(planned: Sequence[Planned]) -> list[str]:
-    return [p.cell.condition.key.replace("presence=object,", "").replace(",presence=object", "") for p in planned]
+    return [",".join(t for t in p.cell.condition.key.split(",") if t != "presence=object") for p in planned]
 
 
 def _within(gap: pd.DataFrame, margins: Mapping[str, float]) -> pd.Series:

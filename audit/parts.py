@@ -1,15 +1,18 @@
-"""From configuration to the parts that the stages work with: robot, camera, design."""
+"""From configuration to the parts that the stages work with: robot, camera, view, designs, and the scenes planned."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from audit.config import AuditConfig
-from scenes import factors
-from scenes.design import Design
+from scenes import factors, studio, tabletop
+from scenes.design import OBJECT, PRESENCE, Design
+from scenes.planning import Planned, Quality
 from scenes.proximity import Robot, Sensor
 from scenes.renderer import WorkerSettings
 from scenes.store import Store
+from scenes.studio import View
 from scenes.tabletop import Camera
 
 
@@ -35,25 +38,59 @@ def camera(config: AuditConfig) -> Camera:
     return Camera(c.width, c.height, c.field_of_view, (x, y, z), c.tilt, c.tilt_range)
 
 
-def design(config: AuditConfig) -> Design:
-    """The design as configured. Raises DesignError for unknown factors, levels and controls.
+def view(config: AuditConfig) -> View:
+    s = config.studio
+    return View(s.size, s.field_of_view, s.yaw_range, s.elevation_range, s.fill_range)
 
-    What design.keep names is kept together with the control level: without it nothing could be compared.
+
+def quality(config: AuditConfig, scene_set: str) -> Quality:
+    d = config.designs[scene_set]
+    return Quality(d.samples, d.denoise)
+
+
+def design(config: AuditConfig, scene_set: str) -> Design:
+    """The design of one scene set as configured. Raises DesignError for unknown factors, levels and controls.
+
+    What design.keep names is kept together with what it is compared with: the control level, or a level's own partner.
     """
-    d = config.design
-    factors.validate(d.scene_set, d.factors)
-    control = {"presence": "object", **factors.controls(d.factors, d.control)}
-    keep = {name: [control[name], *levels] for name, levels in d.keep.items() if name != "seeds"}
+    d = config.designs[scene_set]
+    factors.validate(scene_set, d.factors)
+    control = {PRESENCE: "object", **factors.controls(scene_set, d.factors, d.control)}
+    compared = partners(config, scene_set)
+    keep = {OBJECT: [str(v) for v in d.keep[OBJECT]]} if OBJECT in d.keep else {}
+    for name, levels in d.keep.items():
+        if name not in ("seeds", OBJECT):
+            beside = [compared.get(name, {}).get(str(level), control[name]) for level in levels]
+            keep[name] = list(dict.fromkeys([control[name], *beside, *(str(level) for level in levels)]))
     return Design(
         name=d.name,
         factors=d.factors,
         control=control,
         blocks=d.seeds,
         seed=config.seed,
+        crossing=d.crossing,
+        objects=d.objects,
         arms=d.arms,
         keep=keep,
         seeds=[int(s) for s in d.keep["seeds"]] if "seeds" in d.keep else None,
     )
+
+
+def partners(config: AuditConfig, scene_set: str) -> dict[str, dict[str, str]]:
+    """Factor -> level -> the level it is compared with, where that is not the control."""
+    return factors.partners(scene_set, config.designs[scene_set].factors)
+
+
+def plan(config: AuditConfig, scene_sets: Iterable[str]) -> list[Planned]:
+    """Every cell of the designs of these scene sets, in their order. Raises DesignError, SceneError."""
+    found: list[Planned] = []
+    for scene_set in scene_sets:
+        cells, grade = design(config, scene_set), quality(config, scene_set)
+        if scene_set == "tabletop":
+            found += tabletop.plan(cells, camera(config), robot(config), grade)
+        else:
+            found += studio.plan(cells, view(config), grade)
+    return found
 
 
 def store(config: AuditConfig) -> Store:

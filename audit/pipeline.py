@@ -15,19 +15,20 @@ from typing import Any
 
 from audit import parts
 from audit.composition import dump
-from audit.config import AuditConfig
-from audit.models import build_adapter
+from audit.config import PICTURES, AuditConfig
+from audit.loading import Loaded, load_models
 from audit.models.adapter import Adapter
 from audit.run_directory import run_directory, write_json
 from audit.stages import analysing, attending, picturing, predicting, rendering
 from audit.tables import FAILURES
-from scenes import factors
-from scenes.design import DesignError
+from scenes.planning import Planned
 from scenes.renderer import RenderOutcome
 
 RUN_SCHEMA = 1
-SECONDS_PER_SCENE = 0.4  # of one worker, at 80 x 64 and 16 samples per pixel: for the estimate of `plan` alone
-BYTES_PER_SCENE = 30_000
+# Per megapixel and sample, and per scene, of one worker: for the estimate of `plan` alone, measured as in docs/benchmarks.md
+SECONDS_PER_MEGASAMPLE, SECONDS_PER_SCENE = 4.0, 0.05
+DENOISING = 2.0  # s per megapixel
+BYTES_PER_PIXEL = 6.0
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "statsmodels", "hydra-core", "bpy")
 
 Finish = Callable[[Path], None]
@@ -60,16 +61,14 @@ def run(config: AuditConfig, command: str, finish: Finish | None = None) -> RunO
     """
     watch = Stopwatch()
     with watch.stage("load"):
-        adapters = {name: build_adapter(model, config.device) for name, model in config.models.items()}
-        for adapter in adapters.values():
-            _check_recipe(adapter)
-    body = _pictures if config.design.scene_set == "pictures" else _scenes
+        loaded = load_models(config)
+    body = _pictures if PICTURES in config.designs else _scenes
     with run_directory(Path(config.paths.outputs), config.experiment) as (folder, final):
         (folder / "config.yaml").write_text(dump(config))
-        outcome, verdict = body(config, adapters, folder, command, watch)
-        record = _record(config, adapters, command, watch, outcome, final.name)
+        outcome, verdict = body(config, loaded, folder, command, watch)
+        record = _record(config, loaded, command, watch, outcome, final.name)
         write_json(folder / "run.json", record)
-        summary = _summary(folder, final, verdict, outcome)
+        summary = _summary(folder, final, verdict, outcome, loaded)
         if finish is not None:
             with watch.stage("report"):
                 finish(folder)
@@ -79,22 +78,38 @@ def run(config: AuditConfig, command: str, finish: Finish | None = None) -> RunO
 
 def plan(config: AuditConfig) -> list[str]:
     """What a run would do: cells, scenes, how many the store has, an estimate of time and disk."""
-    planned = rendering.plan(config)
+    loaded = load_models(config)
     store = parts.store(config)
-    unique = {p.scene_id for p in planned}
-    missing = sum(not store.has(i) for i in unique)
-    seconds = missing * SECONDS_PER_SCENE / max(config.renderer.workers, 1)
-    return [
-        f"design      {config.design.name}: {len(parts.design(config).conditions())} conditions, {len(planned)} cells",
-        f"scenes      {len(unique)} of different content, {len(unique) - missing} in the store, {missing} to render",
-        f"estimate    about {seconds:.0f} s to render, {missing * BYTES_PER_SCENE / 1e6:.0f} MB",
-        f"models      {', '.join(config.models)}",
+    lines, seconds, size = [], 0.0, 0.0
+    for scene_set in loaded.scene_sets:
+        cells = parts.plan(config, [scene_set])
+        unique = {p.scene_id: p for p in cells}
+        missing = [p for i, p in unique.items() if not store.has(i)]
+        seconds += sum(_seconds(p) for p in missing)
+        size += sum(p.spec.camera.width * p.spec.camera.height * BYTES_PER_PIXEL for p in missing)
+        design = parts.design(config, scene_set)
+        lines += [
+            f"design      {design.name}: {len(design.conditions())} conditions, {len(cells)} cells",
+            f"scenes      {len(unique)} of different content, {len(unique) - len(missing)} in the store,"
+            f" {len(missing)} to render",
+        ]
+    lines += [
+        f"estimate    about {seconds / max(config.renderer.workers, 1):.0f} s to render, {size / 1e6:.0f} MB",
+        f"models      {', '.join(loaded.adapters)}",
     ]
+    return lines
+
+
+def _seconds(planned: Planned) -> float:
+    """An estimate of what one scene takes one worker."""
+    camera, spec = planned.spec.camera, planned.spec
+    megapixels = camera.width * camera.height / 1e6
+    return SECONDS_PER_SCENE + megapixels * (SECONDS_PER_MEGASAMPLE * spec.samples + DENOISING * spec.denoise)
 
 
 def render(config: AuditConfig) -> int:
     """Render only. Returns 0, or 5 when coverage is below the floor."""
-    planned = rendering.plan(config)
+    planned = parts.plan(config, load_models(config).scene_sets)
     outcome = rendering.render_scenes(config, planned)
     total = len({p.scene_id for p in planned})
     print(f"rendered {outcome.rendered}, in the store before {outcome.cached}, failed {len(outcome.failed)} of {total}")
@@ -102,14 +117,15 @@ def render(config: AuditConfig) -> int:
 
 
 def _scenes(
-    config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path, command: str, watch: Stopwatch
+    config: AuditConfig, loaded: Loaded, folder: Path, command: str, watch: Stopwatch
 ) -> tuple[RenderOutcome, dict[str, Any]]:
+    adapters = loaded.adapters
     with watch.stage("plan"):
-        planned = rendering.plan(config)
+        planned = parts.plan(config, loaded.scene_sets)
     with watch.stage("render"):
         outcome = rendering.render_scenes(config, planned)
     with watch.stage("check"):
-        rendering.write_scenes(config, planned, outcome, folder)
+        rendering.write_scenes(config, planned, outcome, loaded.tasks, folder)
     with watch.stage("predict"):
         predicting.predict(config, planned, adapters, folder)
     with watch.stage("attribute"):
@@ -120,10 +136,10 @@ def _scenes(
 
 
 def _pictures(
-    config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path, command: str, watch: Stopwatch
+    config: AuditConfig, loaded: Loaded, folder: Path, command: str, watch: Stopwatch
 ) -> tuple[RenderOutcome, dict[str, Any]]:
     with watch.stage("predict"):
-        picturing.audit_pictures(config, picturing.find_pictures(config), adapters, folder)
+        picturing.audit_pictures(config, picturing.find_pictures(config), loaded.adapters, folder)
     verdict = {"schema_version": 1, "verdict": "no ground truth", "models": {}, "coverage": {}, "exit_code": 0}
     write_json(folder / "verdict.json", verdict)
     return RenderOutcome(), verdict
@@ -131,12 +147,13 @@ def _pictures(
 
 def _record(
     config: AuditConfig,
-    adapters: Mapping[str, Adapter],
+    loaded: Loaded,
     command: str,
     watch: Stopwatch,
     outcome: RenderOutcome,
     run_id: str,
 ) -> dict[str, Any]:
+    adapters = loaded.adapters
     return {
         "schema_version": RUN_SCHEMA,
         "run_id": run_id,
@@ -148,7 +165,7 @@ def _record(
         "seed": config.seed,
         "command": command,
         "models": {name: _model_record(a) for name, a in adapters.items()},
-        "skipped_models": [],
+        "skipped_models": [asdict(s) for s in loaded.skipped],
         "stages": watch.seconds,
         "renders": {
             "rendered": outcome.rendered,
@@ -163,6 +180,8 @@ def _record(
 
 def _model_record(adapter: Adapter) -> dict[str, Any]:
     return {
+        "task": adapter.task.name,
+        "scene_set": adapter.task.scene_set,
         "architecture": adapter.architecture,
         "checkpoint": adapter.checkpoint.file,
         "sha256": adapter.checkpoint.sha256,
@@ -174,15 +193,9 @@ def _model_record(adapter: Adapter) -> dict[str, Any]:
     }
 
 
-def _check_recipe(adapter: Adapter) -> None:
-    """A recipe speaks of factors and levels that exist; a misspelt one would mark every finding as expected."""
-    try:
-        factors.validate("tabletop", adapter.recipe or {})
-    except DesignError as error:
-        raise DesignError(f"recipe of model {adapter.name}: {error}") from None
-
-
-def _summary(folder: Path, final: Path, verdict: Mapping[str, Any], outcome: RenderOutcome) -> list[str]:
+def _summary(
+    folder: Path, final: Path, verdict: Mapping[str, Any], outcome: RenderOutcome, loaded: Loaded
+) -> list[str]:
     """The last screen: verdict, worst findings, coverage, and the command that shows the worst again."""
     coverage = verdict.get("coverage", {})
     lines = [f"verdict   {verdict['verdict']}"]
@@ -196,6 +209,7 @@ def _summary(folder: Path, final: Path, verdict: Mapping[str, Any], outcome: Ren
         count = f"{model['failures']} failure condition{'' if model['failures'] == 1 else 's'}"
         lines.append(f"{name}: {count}; at control {gate}")
         lines += [f"  not tested: {m} ({reason})" for m, reason in model.get("untested", {}).items()]
+    lines += [f"skipped   {s.name}: {s.reason}" for s in loaded.skipped]
     if coverage:
         worst = FAILURES.read(folder).sort_values("rank").head(3)
         lines += [f"  {row.finding_id}  {row.sentence}" for row in worst.itertuples()]

@@ -74,14 +74,14 @@ def is_text(kind: Any) -> bool:
 
 
 def fields(kind: Any = AuditConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted key, comment) of every setting, in order; `model.` stands for `models.<name>.`."""
+    """(dotted key, comment) of every setting, in order; `model.` stands for `models.<name>.`, `design.` likewise."""
     hints, comments = get_type_hints(kind), _comments(kind)
     for field in dataclasses.fields(kind):
         key, inner = prefix + field.name, hints[field.name]
         if dataclasses.is_dataclass(inner):
             yield from fields(inner, key + ".")
-        elif key == "models":
-            yield from fields(get_args(inner)[1], "model.")
+        elif key in ("models", "designs"):
+            yield from fields(get_args(inner)[1], key[:-1] + ".")
         else:
             yield key, comments.get(field.name, "")
 

@@ -6,12 +6,14 @@ from scenes.table import Table
 
 LABELS = Table(  # labels stage: what is true of each scene, by the task's own rule
     name="labels",
-    version=1,
+    version=2,
     key=("scene_id",),
     columns={
         "scene_id": "str",
-        "label": "int8s",  # 155 = 31 distances x 5 sensors, index d * 5 + s; 1, 0, -1 = unknown
-        "in_view": "bools",  # 155: the sensor's cone at that distance lies inside the image
+        # per scored output 1, 0, -1 = unknown. proximity: 155 = 31 distances x 5 sensors, index d * 5 + s;
+        # classification: 1000 ImageNet classes
+        "label": "int8s",
+        "in_view": "bools",  # proximity: the sensor's cone at that distance lies inside the image; else true
     },
 )
 
@@ -19,7 +21,37 @@ RESPONSES = Table(  # predict: what the network answered
     name="responses",
     version=1,
     key=("model", "scene_id"),
-    columns={"model": "str", "scene_id": "str", "probability": "float32s"},  # 155 as in LABELS
+    columns={"model": "str", "scene_id": "str", "probability": "float32s"},  # as in LABELS
+)
+
+ANSWERS = Table(  # predict: a classifier's five most probable classes, per scene or picture
+    name="answers",
+    version=1,
+    key=("model", "scene_id", "rank"),
+    columns={
+        "model": "str",
+        "scene_id": "str",
+        "rank": "int",  # 1 = most probable
+        "output": "int",  # index of the class
+        "answer": "str",  # its name
+        "probability": "float",
+        "is_right": "bool",  # a class that counts as right for the object; false without ground truth
+    },
+)
+
+TAKEN_FOR = Table(  # predict: what classifiers name first, per condition with an object
+    name="taken_for",
+    version=1,
+    has_factors=True,
+    key=("model", "answer"),
+    columns={
+        "model": "str",
+        "answer": "str",
+        "is_right": "bool",
+        "scenes": "int",  # in which it is named first
+        "share": "float",  # of the condition's scenes
+        "mean_probability": "float",  # where it is named first
+    },
 )
 
 PREDICTIONS = Table(  # predict: task metrics, long
@@ -73,7 +105,7 @@ ATTENTION = Table(  # attribute: attention overlap, long
         "method": "str",  # saliency, grad_cam, hires_cam; '-' for maps that need no network
         "source": "str",  # model, untrained, ceiling, edges, gaussian, random
         "metric": "str",  # relevance_mass_accuracy, enrichment, pointing_game, mass_split
-        "region": "str",  # object, cast_shadow, floor, background
+        "region": "str",  # object, cast_shadow, outside_shadow, floor, background
         "value": "float",
         "chance": "float",
         "undefined_reason": "str",
@@ -94,7 +126,7 @@ CONDITIONS = Table(  # analyse: per condition
         "ci_low": "float",
         "ci_high": "float",
         "interval": "str",  # t, bca, wilson, identical, none
-        "n": "int",  # blocks rendered
+        "n": "int",  # blocks rendered; factor `object`: a row per object, and `all`, the mean over objects
         "usable_n": "int",  # blocks where the metric is defined
         "in_recipe": "bool",  # inside the checkpoint's declared training recipe
         "chance": "float",
@@ -112,7 +144,7 @@ EFFECTS = Table(  # analyse: paired contrasts of levels, and pairs of levels, wi
         "method": "str",
         "region": "str",
         "contrast": "str",  # 'light=back' or 'light=back & relation=equal', factors sorted
-        "control": "str",  # 'light=front'
+        "control": "str",  # 'light=front', or the level's partner; an object stays: 'light=key & object=lemon'
         "order": "int",  # 1 or 2 factors
         "finding_id": "str",  # F- and eight hex digits of hash(model name, metric, contrast)
         "level_mean": "float",
@@ -123,33 +155,40 @@ EFFECTS = Table(  # analyse: paired contrasts of levels, and pairs of levels, wi
         "simple_effect": "float",  # all other factors at control
         "simple_low": "float",
         "simple_high": "float",
-        "excess": "float",  # pairs: over the sum of each level alone, the other at control; NaN for singles
+        # pairs: over the sum of each level alone, the other at control; with an object: over the mean of the other
+        # objects; NaN for singles
+        "excess": "float",
         "excess_low": "float",
         "excess_high": "float",
         "margin": "float",  # delta of the criterion
         "test": "str",  # t, sign_flip, exact (binary outcomes), none
         "p": "float",
-        "q": "float",
+        "q": "float",  # false discovery; of a level on one object the family-wise p
         "n": "int",
         "usable_n": "int",
         "in_recipe": "bool",
         "is_failure": "bool",
-        "reason": "str",  # why not judged, or, of a pair that is worse, the failure it says no more than; else empty
+        # why not judged, or, of a pair that is worse, the failure it says no more than; objects without usable blocks
+        "reason": "str",
     },
 )
 
 INTERVENTIONS = Table(  # analyse: what the arms of a scene cause
     name="interventions",
-    version=1,
-    key=("model", "response", "effect", "relation", "light", "cast_shadow"),
+    version=2,
+    key=("model", "response", "effect", "relation", "light", "cast_shadow", "object"),
     columns={
         "model": "str",
-        "response": "str",  # scene_alarm, sensor_alarm, target_logit
+        # proximity: scene_alarm, sensor_alarm; classification: target_probability, logit_margin; both: target_logit
+        "response": "str",
         # arm_full, arm_object, arm_ghost, arm_empty; object, shadow, interaction, removal_object, removal_shadow, light
+        # without the factor cast_shadow no object alone: arm_full, arm_ghost, arm_empty; shadow, removal_object,
+        # removal_both (full - empty), light
         "effect": "str",
-        "relation": "str",  # a level, or `all`: the mean over its levels; the same for the next two
-        "light": "str",
+        "relation": "str",  # a level, or `all`: the mean over its levels; `-` where the design lacks the factor
+        "light": "str",  # the same for this and the next two; levels that have no arms are left out
         "cast_shadow": "str",
+        "object": "str",
         "mean": "float",
         "ci_low": "float",
         "ci_high": "float",
@@ -219,11 +258,11 @@ PICTURES = Table(  # pictures without ground truth: what the network says, and h
         "mean_output": "float",
         "mean_output_swapped": "float",  # the other channel order
         "mean_abs_difference": "float",
-        "flipped": "float",  # share of the 31 x 5 decisions at .5 that change
+        "flipped": "float",  # share of decisions that change: of 31 x 5 at .5, or of the one class named first
     },
 )
 
 ALL = (  # in the order of the stages
-    *(LABELS, RESPONSES, PREDICTIONS, AUC, CONDITION_AUC, ATTENTION, PICTURES),
+    *(LABELS, RESPONSES, ANSWERS, PREDICTIONS, TAKEN_FOR, AUC, CONDITION_AUC, ATTENTION, PICTURES),
     *(CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES),
 )

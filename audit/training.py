@@ -28,6 +28,7 @@ from audit.metrics.cells import CELLS, SENSORS
 from audit.metrics.concordance import auc, auc_table
 from audit.metrics.sensor_events import sensor_events
 from audit.models import build_adapter
+from audit.models.proximity_task import ProximityTask
 from audit.models.device import pick_device
 from audit.models.preprocessing import Preprocessing
 from audit.models.proximity_cnn import ProximityCNN
@@ -69,7 +70,7 @@ def train(config: AuditConfig) -> int:
 def _specs(config: AuditConfig) -> list[SceneSpec]:
     """Training scenes, then held-out ones: numbers of one seed, so neither ever shifts into the other by chance."""
     count, robot, camera = config.training.scenes + config.training.held_out, parts.robot(config), parts.camera(config)
-    return [training_recipe.scene(config.seed, n, camera, robot, config.renderer.samples) for n in range(count)]
+    return [training_recipe.scene(config.seed, n, camera, robot, config.training.samples) for n in range(count)]
 
 
 def _examples(config: AuditConfig, specs: Sequence[SceneSpec]) -> Examples:
@@ -153,7 +154,7 @@ def _save(config: AuditConfig, network: ProximityCNN, losses: list[float], unsee
     _write(target, content)
     card_file = target.with_suffix(".json")
     card_file.unlink(missing_ok=True)
-    adapter = build_adapter(replace(MODEL, checkpoint=str(target)), "cpu")
+    adapter = build_adapter(replace(MODEL, checkpoint=str(target)), "cpu", ProximityTask(parts.robot(config)))
     probability = expit(adapter.logits(unseen.images).astype(np.float64))
     card = _card(config, hashlib.sha256(content).hexdigest(), losses, probability, unseen)
     _write(card_file, (json.dumps(card, indent=1, allow_nan=False) + "\n").encode())
@@ -182,7 +183,7 @@ def _card(
             "held_out": config.training.held_out,
             "seed": config.seed,
             "scene_recipe": "varied floors, shapes, colours (CIEDE2000 > 15), soft light from the front half",
-            "samples_per_pixel": config.renderer.samples,
+            "samples_per_pixel": config.training.samples,
             "epochs": config.training.epochs,
             "batch": config.training.batch,
             "learning_rate": config.training.learning_rate,

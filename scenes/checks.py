@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes import color, proximity, shadow
+from scenes import color, proximity, shadow, silhouette
 from scenes.proximity import Robot
-from scenes.scene_spec import CameraSpec, ObjectSpec, SceneSpec
+from scenes.scene_spec import SHAPES, CameraSpec, ObjectSpec, SceneSpec
 from scenes.store import Render
 
-LEAST_OBJECT = 20  # px at 80 x 64: below, nobody could see it
+LEAST_OBJECT = 20 / (80 * 64)  # share of the picture: below, nobody could see it
 LEAST_AGREEMENT = 0.9  # IoU of the rendered mask with the one the spec's shapes project to
 DARKEST = 0.004  # mean linear luminance
 FLATTEST = 0.5  # standard deviation of the picture in 8-bit levels
@@ -35,13 +35,14 @@ class Checked:
     contour_delta_e: float
     object_px: float
     shadow_px: float
+    outside_px: float
     object_clipped: float
     floor_clipped: float
     mean_luminance: float
 
 
-def check(spec: SceneSpec, render: Render, robot: Robot) -> Checked:
-    """The checks and covariates of one rendered scene."""
+def check(spec: SceneSpec, render: Render, robot: Robot | None) -> Checked:
+    """The checks and covariates of one rendered scene; without a robot there is no distance to its sensors."""
     visible = [o for o in spec.objects if o.is_visible]
     linear = color.srgb_decode(render.rgb / 255.0)
     luminance = _rounded((linear * np.array([0.2126, 0.7152, 0.0722])).sum(axis=-1).mean())
@@ -53,15 +54,22 @@ def check(spec: SceneSpec, render: Render, robot: Robot) -> Checked:
         status="rejected" if reason else "ok",
         reason=reason,
         shape=" and ".join(o.shape for o in spec.objects) or "none",
-        distance_m=_rounded(min((proximity.distance_to_sensors(o, robot) for o in visible), default=math.nan)),
+        distance_m=_distance(visible, robot),
         albedo_delta_e=_rounded(color.delta_e(floor, thing)) if seen.any() and np.isfinite(floor).all() else math.nan,
         contour_delta_e=_rounded(contour_difference(linear, seen)),
         object_px=float(seen.sum()),
         shadow_px=_rounded((render.shadow * render.floor).sum()),
+        outside_px=_rounded((render.outside * render.floor).sum()),
         object_clipped=float(clipped[seen].mean()) if seen.any() else math.nan,
         floor_clipped=float(clipped[render.floor > 0].mean()) if (render.floor > 0).any() else math.nan,
         mean_luminance=luminance,
     )
+
+
+def _distance(visible: list[ObjectSpec], robot: Robot | None) -> float:
+    if robot is None:
+        return math.nan
+    return _rounded(min((proximity.distance_to_sensors(o, robot) for o in visible), default=math.nan))
 
 
 def _rounded(value: float | np.floating[Any] | NDArray[np.float64]) -> float:
@@ -79,8 +87,10 @@ def _fault(
         return "flat: the picture has no structure"
     if not visible:
         return "an object is seen where there should be none" if seen.any() else ""
-    if seen.sum() < LEAST_OBJECT:
+    if seen.mean() < LEAST_OBJECT:
         return f"object not visible: {int(seen.sum())} px"
+    if any(o.shape not in SHAPES for o in visible) and _at_border(seen):
+        return "the object is cut by the picture's border"
     expected = projected_mask(camera, visible)
     agreement = float((expected & seen).sum() / max((expected | seen).sum(), 1))
     if agreement < LEAST_AGREEMENT:
@@ -89,13 +99,21 @@ def _fault(
 
 
 def projected_mask(camera: CameraSpec, things: list[ObjectSpec]) -> NDArray[np.bool_]:
-    """Pixels (H, W) whose centre's ray meets one of the shapes, in closed form: what the renderer's mask has to be."""
+    """Pixels (H, W) whose centre's ray meets an object, in closed form: what the renderer's mask has to be.
+
+    Of an asset its convex pieces, which lack what is hollow between them.
+    """
     rays, _ = shadow.pixel_rays(camera)
     start = np.broadcast_to(np.array(camera.position), rays.shape).reshape(-1, 3)
     hit = np.zeros(len(start), dtype=bool)
     for thing in things:
-        hit |= shadow.blocks(thing, start, rays.reshape(-1, 3) * 100.0)
-    return hit.reshape(rays.shape[:2])
+        if thing.shape in SHAPES:
+            hit |= shadow.blocks(thing, start, rays.reshape(-1, 3) * 100.0)
+    return hit.reshape(rays.shape[:2]) | silhouette.seen(silhouette.pieces_of(things), camera)
+
+
+def _at_border(seen: NDArray[np.bool_]) -> bool:
+    return bool(seen[0].any() or seen[-1].any() or seen[:, 0].any() or seen[:, -1].any())
 
 
 def contour_difference(linear: NDArray[np.float64], seen: NDArray[np.bool_]) -> float:

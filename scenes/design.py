@@ -17,6 +17,11 @@ class DesignError(ValueError):
     """A design that names something unknown; the message names the nearest valid one."""
 
 
+OBJECT = "object"  # the factor of a design with several objects: which one stands there
+PRESENCE = "presence"
+CROSSINGS = ("full", "one_at_a_time")
+
+
 @dataclass(frozen=True)
 class Condition:
     """A level for every factor, in the design's order of factors."""
@@ -26,6 +31,9 @@ class Condition:
     def __getitem__(self, factor: str) -> str:
         return dict(self.levels)[factor]
 
+    def get(self, factor: str) -> str | None:
+        return dict(self.levels).get(factor)
+
     @property
     def key(self) -> str:
         """'light=back,relation=equal': factors sorted, so equal conditions have equal keys."""
@@ -34,8 +42,16 @@ class Condition:
 
 @dataclass(frozen=True)
 class Cell:
+    """A condition on one scene seed; with several objects the seed is a pose of the condition's object."""
+
     condition: Condition
-    block: int  # the scene seed
+    number: int  # the scene seed, the pose
+
+    @property
+    def block(self) -> str:
+        """The unit of replication: '3', or 'lemon.3'."""
+        thing = self.condition.get(OBJECT)
+        return str(self.number) if thing is None else f"{thing}.{self.number}"
 
     def cell_id(self, design: str) -> str:
         """Hash of (design, condition, block), 16 hex digits."""
@@ -44,52 +60,77 @@ class Cell:
 
 @dataclass(frozen=True)
 class Design:
-    """A full factorial blocked by scene seed.
+    """Factors crossed into conditions, blocked by scene seed.
 
-    factors: name -> levels. control: name -> control level. arms: also the ghost and empty arms of factor presence.
-    keep: factor -> levels to keep; seeds: block numbers to keep, or all. What is kept is what it would be in the whole.
+    factors: name -> levels. control: name -> control level. crossing: full, every combination of levels; or
+    one_at_a_time, every level with all other factors at control. objects: what is looked at, a block each and pose;
+    none where the scene seed draws the object. arms: also the ghost and empty arms of factor presence. keep: factor ->
+    levels to keep; seeds: scene seeds to keep, or all. What is kept is what it would be in the whole.
     """
 
     name: str
     factors: Mapping[str, Sequence[str]]
     control: Mapping[str, str]
-    blocks: int
+    blocks: int  # scene seeds; of every object, where there are several
     seed: int = 0
+    crossing: str = "full"
+    objects: Sequence[str] = ()
     arms: bool = True
     keep: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seeds: Sequence[int] | None = None
 
     @property
     def factor_names(self) -> tuple[str, ...]:
-        """Presence first, then as configured."""
-        return ("presence", *(f for f in self.factors if f != "presence"))
+        """Presence first, then the object, then as configured."""
+        first = (PRESENCE, OBJECT) if self.objects else (PRESENCE,)
+        return (*first, *(f for f in self.factors if f not in first))
 
     def conditions(self) -> list[Condition]:
-        """The crossed conditions, then the arms: ghost per light and shadow kind, empty per light."""
-        crossed = {f: list(v) for f, v in self.factors.items() if f != "presence"}
-        found = [
-            self._condition("object", dict(zip(crossed, levels, strict=True)))
-            for levels in itertools.product(*crossed.values())
-        ]
-        if self.arms:
-            found += self._arm("ghost", crossed, fixed=("relation",), without={"cast_shadow": ("none",)})
-            found += self._arm("empty", crossed, fixed=("relation", "cast_shadow"), without={})
+        """Per object the crossed conditions, then the arms. What `keep` leaves out is not among them."""
+        found = [c for thing in self.objects or (None,) for c in self._conditions_of(thing)]
         unique = list(dict.fromkeys(found))
         return [c for c in unique if all(c[f] in levels for f, levels in self.keep.items())]
 
     def cells(self) -> list[Cell]:
         """Block by block, so neighbours share geometry."""
-        blocks = range(self.blocks) if self.seeds is None else self.seeds
-        return [Cell(c, b) for b in blocks for c in self.conditions()]
+        numbers = range(self.blocks) if self.seeds is None else self.seeds
+        conditions = self.conditions()
+        return [
+            Cell(c, n)
+            for thing in self.objects or (None,)
+            for n in numbers
+            for c in conditions
+            if thing is None or c[OBJECT] == thing
+        ]
 
-    def _condition(self, presence: str, levels: Mapping[str, str]) -> Condition:
-        whole = {"presence": presence, **levels}
+    def _conditions_of(self, thing: str | None) -> list[Condition]:
+        crossed = {f: list(v) for f, v in self.factors.items() if f not in (PRESENCE, OBJECT)}
+        if self.crossing == "one_at_a_time":
+            return self._one_at_a_time(crossed, thing)
+        every = (dict(zip(crossed, levels, strict=True)) for levels in itertools.product(*crossed.values()))
+        found = [self._condition("object", levels, thing) for levels in every]
+        if self.arms:
+            found += self._arm("ghost", crossed, thing, fixed=("relation",), without={"cast_shadow": ("none",)})
+            found += self._arm("empty", crossed, thing, fixed=("relation", "cast_shadow"), without={})
+        return found
+
+    def _one_at_a_time(self, crossed: Mapping[str, Sequence[str]], thing: str | None) -> list[Condition]:
+        """The control condition, each other level with the rest at control, and the arms of the control condition."""
+        at_control = {f: self.control[f] for f in crossed}
+        varied = [{**at_control, f: level} for f, levels in crossed.items() for level in levels]
+        found = [self._condition("object", levels, thing) for levels in (at_control, *varied)]
+        arms = ("ghost", "empty") if self.arms else ()
+        return found + [self._condition(arm, at_control, thing) for arm in arms]
+
+    def _condition(self, presence: str, levels: Mapping[str, str], thing: str | None) -> Condition:
+        whole = {PRESENCE: presence, **levels} if thing is None else {PRESENCE: presence, OBJECT: thing, **levels}
         return Condition(tuple((f, whole[f]) for f in self.factor_names))
 
     def _arm(
         self,
         presence: str,
         crossed: Mapping[str, Sequence[str]],
+        thing: str | None,
         fixed: Iterable[str],
         without: Mapping[str, Sequence[str]],
     ) -> list[Condition]:
@@ -99,7 +140,7 @@ class Design:
             for f, levels in crossed.items()
         }
         return [
-            self._condition(presence, dict(zip(free, levels, strict=True)))
+            self._condition(presence, dict(zip(free, levels, strict=True)), thing)
             for levels in itertools.product(*free.values())
         ]
 

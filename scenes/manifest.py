@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from scenes.table import Table
+
+ABSENT = "-"  # the level of a factor that a scene set does not have
 
 SCENES = Table(
     name="scenes",
-    version=1,
+    version=2,
     has_factors=True,
     key=("cell_id",),
     columns={
         "cell_id": "str",  # hash of (design, condition, block)
         "scene_id": "str",  # content hash of the SceneSpec: cells with equal content share it, and its render
         "scene_set": "str",  # tabletop, studio, pictures
-        "block_id": "str",  # the scene seed, as a string: the unit of replication
-        "stratum": "str",  # near, far, empty: what the block was drawn for
+        "block_id": "str",  # the scene seed, or object and pose ('lemon.3'): the unit of replication
+        "stratum": "str",  # what the block was drawn for: near, far, empty; in the studio the object
         "status": "str",  # ok, failed (no render), rejected (a render check said no)
         "reason": "str",  # why not ok; empty when ok
         "shape": "str",
@@ -23,8 +27,18 @@ SCENES = Table(
         "contour_delta_e": "float",  # CIEDE2000 of the rendered picture across the object's outline, median
         "object_px": "float",  # pixels of the object mask
         "shadow_px": "float",  # sum of cast-shadow strength on the floor
+        "outside_px": "float",  # the same of shadows from outside the frame
         "object_clipped": "float",  # share of object pixels with a channel at 0 or 255
         "floor_clipped": "float",
         "mean_luminance": "float",  # of the picture, linear, [0, 1]
     },
 )
+
+
+def of_set(scenes: pd.DataFrame, scene_set: str) -> pd.DataFrame:
+    """The rows of SCENES that are of one scene set, with the factors that set has alone; attrs["factors"] names them."""
+    rows = scenes[scenes["scene_set"] == scene_set]
+    absent = [f for f in scenes.attrs["factors"] if (rows[f] == ABSENT).all()]
+    found = rows.drop(columns=absent).reset_index(drop=True)
+    found.attrs["factors"] = [f for f in scenes.attrs["factors"] if f not in absent]
+    return found

@@ -1,6 +1,7 @@
 """SceneSpec: one image, fully described as plain data, with a content hash.
 
-Frame: the robot's. x forward, y left, z up, origin on the floor under the robot's axle; metres, degrees.
+Frame: the robot's. x forward, y left, z up, origin on the floor under the robot's axle, in the studio under the object;
+metres, degrees.
 Colours are linear RGB in [0, 1] (scene-referred albedo or light colour), never sRGB.
 """
 
@@ -14,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BLENDER_VERSION = (4, 5)  # a constant of the key; the worker asserts it
 
 Vector3 = tuple[float, float, float]
+SHAPES = ("box", "cylinder", "sphere")  # in closed form; any other is the name of an asset
 
 
 class SceneError(ValueError):
@@ -49,8 +51,10 @@ class MaterialSpec:
 
 @dataclass(frozen=True)
 class ObjectSpec:
+    """A closed-form shape, or an asset by its name; of the material, an asset takes the colour of its main part."""
+
     shape: str
-    size: Vector3  # extent along its own x, y, z; a sphere has three equal
+    size: Vector3  # extent along its own x, y, z; a sphere has three equal; the first is an asset's largest side
     position: tuple[float, float]  # of its centre on the floor
     yaw: float
     material: MaterialSpec
@@ -60,13 +64,32 @@ class ObjectSpec:
 
 @dataclass(frozen=True)
 class LightSpec:
-    """A square area light."""
+    """A square area light, or a sun that shines from `position` towards `target`."""
 
     position: Vector3
     target: Vector3
-    size: float  # m, edge
-    power: float  # W
+    size: float  # m, edge of the square; degrees, diameter of the sun
+    power: float  # W; of the sun W/m2
     color: Vector3 = (1.0, 1.0, 1.0)
+    kind: str = "area"  # area, sun
+
+
+@dataclass(frozen=True)
+class BlockerSpec:
+    """Strips across the light, outside the frame: they throw shadows and nothing else sees them.
+
+    They lie in the plane `distance` before the light's target that faces the light, side by side, `count` of them,
+    `width` wide every `pitch`, `length` long; `turn` is the angle of the way across them to the level direction, and
+    `offset` how far the middle of the row lies from the axis, along that way.
+    """
+
+    distance: float  # m
+    count: int
+    width: float  # m
+    pitch: float  # m
+    length: float  # m
+    turn: float  # degrees
+    offset: float = 0.0  # m
 
 
 @dataclass(frozen=True)
@@ -79,6 +102,8 @@ class SceneSpec:
     world_strength: float
     samples: int  # Cycles samples per pixel
     render_seed: int  # Cycles' own seed
+    blockers: tuple[BlockerSpec, ...] = ()
+    denoise: bool = False
 
     @property
     def scene_id(self) -> str:
@@ -88,6 +113,7 @@ class SceneSpec:
             "schema": SCHEMA_VERSION,
             "blender": BLENDER_VERSION,
             "builders": _builders_digest(),
+            "assets": [_asset_digest(o.shape) for o in self.objects if o.shape not in SHAPES],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -114,6 +140,8 @@ def from_plain(data: dict[str, Any]) -> SceneSpec:
         world_strength=data["world_strength"],
         samples=data["samples"],
         render_seed=data["render_seed"],
+        blockers=tuple(BlockerSpec(**b) for b in data["blockers"]),
+        denoise=data["denoise"],
     )
 
 
@@ -131,4 +159,15 @@ def _builders_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "blender").glob("*.py")):
         digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _asset_digest(name: str) -> str:
+    """Digest of the source that an asset is made by: a changed lemon leaves the scenes of all else as they are."""
+    folder = Path(__file__).parent / "assets"
+    digest = hashlib.sha256()
+    for path in (folder / "solids.py", folder / "asset.py", folder / "__init__.py", folder / f"{name}.py"):
+        if path.is_file():  # a shape that nobody can build is refused where it is built, scene by scene
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

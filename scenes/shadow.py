@@ -1,29 +1,34 @@
-"""Cast-shadow strength: the share of the key light that objects keep from each floor pixel.
+"""Shadow strengths: the share of the key light that objects, or blockers outside the frame, keep from each floor pixel.
 
-Cycles has no shadow pass. For analytic shapes on a plane the answer needs no render: the floor point of each pixel's
-centre is a ray-plane intersection, the light is sampled on a fixed grid, and each segment from floor to light is
-tested against each shape. It carries no noise, and it is defined where the object hides the floor too (ghosts).
+Cycles has no shadow pass. For shapes and convex pieces on a plane the answer needs no render: the floor point of each
+pixel's centre is a ray-plane intersection, the light is sampled on a fixed grid, and each segment from floor to light is
+tested against each shape. It carries no noise, and it is defined where the object hides the floor too (ghosts). What an
+asset throws is the outline of its convex pieces, drawn on the floor from each point of the light.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from scenes import silhouette
 from scenes.proximity import camera_axes
-from scenes.scene_spec import CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
+from scenes.scene_spec import SHAPES, BlockerSpec, CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
 
 Array = NDArray[np.float64]
+Strength = NDArray[np.float32]
 # Points on the light's square: a Fibonacci lattice (34, 55), which no straight shadow edge lines up with. Against many
 # random points, strength is within .04 everywhere in a penumbra; a 6 x 6 grid was off by up to .08.
 LATTICE = (34, 55)
+SUN_LATTICE = (13, 21)  # half a degree across: its penumbra is a pixel or two wide
+FAR = 100.0  # m along which a sun's ray is followed
 
 
-def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
+def cast_shadow(spec: SceneSpec) -> Strength:
     """Strength (H, W) float32 in [0, 1] on the floor plane; 0 where the pixel's ray misses the floor.
 
     strength = 1 - unblocked / total irradiance of the key light; both cosines and the distance are in the weights.
@@ -33,21 +38,89 @@ def cast_shadow(spec: SceneSpec) -> NDArray[np.float32]:
     casters = [o for o in spec.objects if o.casts_shadow]
     if not casters or not hits.any():
         return strength
-    hits &= _may_be_shadowed(points, casters, spec.key)
-    floor = points[hits]
-    samples, normal = light_samples(spec.key)
+    shapes = [o for o in casters if o.shape in SHAPES]
+    pieces = silhouette.pieces_of(casters)
+    thrown = [silhouette.on_floor(pieces, s, spec.camera) for s in _sources(spec.key)] if pieces else []
+    reached = np.any(thrown, axis=0) if pieces else np.zeros(hits.shape, dtype=bool)
+    if shapes:
+        reached |= _may_be_shadowed(points, shapes, spec.key) if spec.key.kind == "area" else True
+    reached &= hits
+    floor = points[reached]
     total, open_ = np.zeros(len(floor)), np.zeros(len(floor))
-    for sample in samples:
-        toward = sample - floor
-        length = np.linalg.norm(toward, axis=1)
-        weight = np.maximum(toward[:, 2], 0) / length * np.maximum(-(toward @ normal), 0) / length / length**2
-        blocked = np.zeros(len(floor), dtype=bool)
-        for thing in casters:
+    for number, (toward, weight) in enumerate(_rays(floor, spec.key)):
+        blocked = thrown[number][reached] if pieces else np.zeros(len(floor), dtype=bool)
+        for thing in shapes:
             blocked |= blocks(thing, floor, toward)
         total += weight
         open_ += np.where(blocked, 0.0, weight)
-    strength[hits] = 1 - open_ / np.maximum(total, 1e-30)
+    strength[reached] = _kept(total, open_)
     return strength
+
+
+def outside_shadow(spec: SceneSpec) -> Strength:
+    """As `cast_shadow`, of the blockers outside the frame alone."""
+    points, hits = floor_points(spec.camera)
+    strength = np.zeros(hits.shape, dtype=np.float32)
+    if not spec.blockers or not hits.any():
+        return strength
+    floor = points[hits]
+    total, open_ = np.zeros(len(floor)), np.zeros(len(floor))
+    for toward, weight in _rays(floor, spec.key):
+        blocked = np.zeros(len(floor), dtype=bool)
+        for blocker in spec.blockers:
+            blocked |= blocks_from_outside(blocker, spec.key, floor, toward)
+        total += weight
+        open_ += np.where(blocked, 0.0, weight)
+    strength[hits] = _kept(total, open_)
+    return strength
+
+
+def _kept(total: Array, open_: Array) -> Array:
+    """The share of the light that is kept away; none where it does not reach at all, as behind an area light."""
+    return np.asarray(1 - np.divide(open_, total, out=np.ones(len(total)), where=total > 0))
+
+
+def _sources(light: LightSpec) -> list[silhouette.Source]:
+    """The samples of a light, in the order of `_rays`."""
+    return [silhouette.Source(sample, is_direction=light.kind == "sun") for sample in light_samples(light)[0]]
+
+
+def _rays(floor: Array, light: LightSpec) -> Iterator[tuple[Array, Array]]:
+    """Per sample of the light: segments (N, 3) from the floor points to it, and their weight (N,)."""
+    samples, normal = light_samples(light)
+    for sample in samples:
+        if light.kind == "sun":
+            toward = np.broadcast_to(sample * FAR, floor.shape)
+            yield toward, np.ones(len(floor))
+            continue
+        toward = sample - floor
+        length = np.linalg.norm(toward, axis=1)
+        weight = np.maximum(toward[:, 2], 0) / length * np.maximum(-(toward @ normal), 0) / length / length**2
+        yield toward, weight
+
+
+def blocks_from_outside(blocker: BlockerSpec, light: LightSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
+    """Whether the segments start + t * toward, 0 < t < 1, (n, 3) each, meet a strip of the blocker."""
+    middle, across, along, normal = blocker_frame(blocker, light)
+    steepness = toward @ normal
+    t = (middle - start) @ normal / np.where(np.abs(steepness) < 1e-12, 1e-12, steepness)
+    at = start + t[:, None] * toward - middle
+    place = at @ across + (blocker.count - 1) / 2 * blocker.pitch
+    strip = np.clip(np.rint(place / blocker.pitch), 0, blocker.count - 1)
+    met = (np.abs(place - strip * blocker.pitch) < blocker.width / 2) & (np.abs(at @ along) < blocker.length / 2)
+    hit: NDArray[np.bool_] = met & (t > 0) & (t < 1)
+    return hit
+
+
+def blocker_frame(blocker: BlockerSpec, light: LightSpec) -> tuple[Array, Array, Array, Array]:
+    """Middle of the row of strips, and unit vectors across the strips, along them, and towards the light."""
+    target, position = np.array(light.target), np.array(light.position)
+    normal = (position - target) / np.linalg.norm(position - target)
+    side, up = light_axes(-normal)
+    c, s = math.cos(math.radians(blocker.turn)), math.sin(math.radians(blocker.turn))
+    across, along = c * side + s * up, c * up - s * side
+    middle = target + blocker.distance * normal + blocker.offset * across
+    return middle, across, along, normal
 
 
 def floor_points(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
@@ -68,12 +141,17 @@ def pixel_rays(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def light_samples(light: LightSpec) -> tuple[Array, Array]:
-    """Points (55, 3) on the light's square, and its normal, towards its target."""
+    """Points (55, 3) on the light's square, or unit vectors (21, 3) to a sun's disc, and the normal, towards the target."""
     normal = np.array(light.target) - np.array(light.position)
     normal = normal / np.linalg.norm(normal)
     side, up = light_axes(normal)
-    step, count = LATTICE
+    step, count = SUN_LATTICE if light.kind == "sun" else LATTICE
     number = np.arange(count)
+    if light.kind == "sun":
+        radius = math.tan(math.radians(light.size) / 2) * np.sqrt((number + 0.5) / count)
+        angle = 2 * np.pi * ((number * step) % count) / count
+        disc = -normal + (radius * np.cos(angle))[:, None] * side + (radius * np.sin(angle))[:, None] * up
+        return disc / np.linalg.norm(disc, axis=1, keepdims=True), normal
     across = ((number + 0.5) / count - 0.5) * light.size
     along = (((number * step) % count + 0.5) / count - 0.5) * light.size
     return np.array(light.position) + across[:, None] * side + along[:, None] * up, normal

@@ -34,15 +34,25 @@ class Render:
     rgb: NDArray[np.uint8]  # (H, W, 3) sRGB
     object: NDArray[np.float32]  # 1 where the pixel's centre shows an object
     shadow: NDArray[np.float32]  # cast-shadow strength on the floor, [0, 1], 0 elsewhere
+    outside: NDArray[np.float32]  # strength of shadows from outside the frame, likewise
     floor: NDArray[np.float32]
     background: NDArray[np.float32]
     depth: NDArray[np.float32]  # m along the camera's axis, inf where nothing
     albedo: NDArray[np.float32]  # (2, 3) mean linear albedo of floor, object as rendered; NaN where not seen
 
     def regions(self) -> NDArray[np.float32]:
-        """Object, cast shadow, floor, background: (4, H, W) fractions that sum to 1 per pixel."""
-        lit = self.floor * (1 - self.shadow)
-        parts: list[NDArray[np.float32]] = [self.object, self.floor * self.shadow, lit, self.background]
+        """Object, cast shadow, outside shadow, floor, background: (5, H, W) fractions that sum to 1 per pixel.
+
+        Where both shadows fall, the object's own counts first.
+        """
+        open_ = self.floor * (1 - self.shadow)
+        parts: list[NDArray[np.float32]] = [
+            self.object,
+            self.floor * self.shadow,
+            open_ * self.outside,
+            open_ * (1 - self.outside),
+            self.background,
+        ]
         return np.stack(parts)
 
 
@@ -59,13 +69,15 @@ class Store:
         index = image["index"]
         floor = (index == FLOOR).astype(np.float32)
         if self._path(scene_id, _shadow()).is_file():
-            shadow = self._load(scene_id, _shadow())["strength"].astype(np.float32) / 255 * floor
+            kept = self._load(scene_id, _shadow())
+            shadow, outside = (kept[name].astype(np.float32) / 255 * floor for name in ("strength", "outside"))
         else:
-            shadow = np.full(index.shape, np.nan, dtype=np.float32)
+            shadow = outside = np.full(index.shape, np.nan, dtype=np.float32)
         return Render(
             rgb=image["rgb"],
             object=(index >= OBJECT).astype(np.float32),
             shadow=shadow,
+            outside=outside,
             floor=floor,
             background=(index == 0).astype(np.float32),
             depth=image["depth"],
@@ -76,9 +88,10 @@ class Store:
         """rgb uint8 (H, W, 3), index uint8 (H, W), depth float32 (H, W), albedo float32 (2, 3)."""
         self._save(scene_id, _IMAGE, arrays)
 
-    def write_shadow(self, scene_id: str, strength: NDArray[np.float32]) -> None:
-        """Strength (H, W) in [0, 1], kept in steps of 1/255."""
-        self._save(scene_id, _shadow(), {"strength": np.rint(strength * 255).astype(np.uint8)})
+    def write_shadow(self, scene_id: str, strength: NDArray[np.float32], outside: NDArray[np.float32]) -> None:
+        """Strengths (H, W) in [0, 1] of the object's shadow and of those from outside, kept in steps of 1/255."""
+        kept = {"strength": strength, "outside": outside}
+        self._save(scene_id, _shadow(), {name: np.rint(a * 255).astype(np.uint8) for name, a in kept.items()})
 
     def discard(self, scene_id: str) -> None:
         """Forget a scene's products, so that it is rendered again."""
@@ -117,5 +130,6 @@ class Store:
 
 @cache
 def _shadow() -> str:
-    source = (Path(__file__).parent / "shadow.py").read_bytes()
+    folder = Path(__file__).parent
+    source = b"".join((folder / name).read_bytes() for name in ("shadow.py", "silhouette.py"))
     return f".{hashlib.sha256(source).hexdigest()[:8]}.shadow"

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenes import color, factors, proximity
+from scenes import color, proximity
 from scenes.design import Cell, Design, derive_seed
 from scenes.factors import light
 from scenes.factors.cast_shadow import SIZES
 from scenes.factors.relation import DISTINCT, NEAR
 from scenes.nuisance import Draw
+from scenes.planning import Planned, Quality, generator, planned
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec, Vector3
 
@@ -41,7 +42,7 @@ class Camera:
         return CameraSpec(self.width, self.height, self.field_of_view, self.position, tilt)
 
 
-def draw(seed: int, block: int, camera: Camera, robot: Robot, samples: int) -> tuple[SceneSpec, Draw]:
+def draw(seed: int, block: int, camera: Camera, robot: Robot, quality: Quality) -> tuple[SceneSpec, Draw]:
     """The block's scene at control levels, and its draw. Raises SceneError if nothing fits the stratum."""
     stratum = STRATA[block % len(STRATA)]
     rng = generator(seed, block, "pose")
@@ -57,14 +58,11 @@ def draw(seed: int, block: int, camera: Camera, robot: Robot, samples: int) -> t
         key=front,
         world_color=(1.0, 1.0, 1.0),
         world_strength=0.25,
-        samples=samples,
+        samples=quality.samples,
+        denoise=quality.denoise,
         render_seed=derive_seed(seed, block, "render"),
     )
-    return spec, Draw(stratum, distinct, near, (float(jitter[0]), float(jitter[1]) / 2))
-
-
-def generator(seed: int, block: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(derive_seed(seed, block, purpose))
+    return spec, Draw(stratum, {"distinct": distinct, "near": near}, (float(jitter[0]), float(jitter[1]) / 2))
 
 
 @dataclass(frozen=True)
@@ -156,26 +154,10 @@ def _obstacle(
     raise SceneError(f"no obstacle fits stratum {stratum}")
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A cell of the design and the scene that stands for it; cells of equal content share a scene_id."""
-
-    cell: Cell
-    cell_id: str
-    scene_id: str
-    spec: SceneSpec
-    stratum: str
-    obstacles: tuple[ObjectSpec, ...]  # the block's own, also in the arms that lack them: what all arms are asked about
-
-
-def plan(design: Design, camera: Camera, robot: Robot, samples: int) -> list[Planned]:
+def plan(design: Design, camera: Camera, robot: Robot, quality: Quality) -> list[Planned]:
     """Every cell of the design with its SceneSpec, block by block. Raises SceneError, DesignError."""
-    found = []
-    blocks: dict[int, tuple[SceneSpec, Draw]] = {}
-    for cell in design.cells():
-        if cell.block not in blocks:
-            blocks[cell.block] = draw(design.seed, cell.block, camera, robot, samples)
-        base, drawn = blocks[cell.block]
-        spec = factors.apply(base, cell.condition, drawn)
-        found.append(Planned(cell, cell.cell_id(design.name), spec.scene_id, spec, drawn.stratum, base.objects))
-    return found
+
+    def drawn(cell: Cell) -> tuple[SceneSpec, Draw]:
+        return draw(design.seed, cell.number, camera, robot, quality)
+
+    return planned("tabletop", design, drawn)

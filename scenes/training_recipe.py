@@ -15,7 +15,8 @@ from scenes.design import derive_seed
 from scenes.factors import light
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec
-from scenes.tabletop import GAP, Camera, draw_material, draw_obstacle, generator, visible_share
+from scenes.planning import generator
+from scenes.tabletop import GAP, Camera, draw_material, draw_obstacle, visible_share
 
 RECIPE = {"relation": ["distinct"], "light": ["front"], "cast_shadow": ["soft"], "presence": ["object", "empty"]}
 EMPTY_SHARE = 0.15

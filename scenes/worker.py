@@ -41,7 +41,7 @@ def main(root: str) -> None:
                 if not store.has(job.scene_id, with_shadow=False):
                     store.write_image(job.scene_id, blender.render(spec))
                 if job.with_shadow:
-                    store.write_shadow(job.scene_id, shadow.cast_shadow(spec))
+                    store.write_shadow(job.scene_id, shadow.cast_shadow(spec), shadow.outside_shadow(spec))
                 reply = Reply("done", job.scene_id)
             except OSError as error:
                 reply = Reply("failed", job.scene_id, f"disk: {error.strerror or error}")

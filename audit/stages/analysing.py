@@ -1,61 +1,115 @@
-"""Analysing: from scores per cell to conditions, effects, interventions, failure conditions and the verdict."""
+"""Analysing: from scores per cell to conditions, effects, interventions, failure conditions and the verdict.
+
+Each scene set is analysed by itself, with its own factors and the networks that were shown it; what is found is laid
+together into one table of each kind and one verdict.
+"""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from audit import parts
-from audit.analysis import ModelFacts, analyse
+from audit.analysis import Analysis, ModelFacts, analyse, merged
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
 from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
-from scenes.manifest import SCENES
+from scenes.design import OBJECT
+from scenes.manifest import ABSENT, SCENES, of_set
+from scenes.table import Table
 
 
 def conclude(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path, command: str) -> dict[str, object]:
     """Write the analysis tables as Parquet and CSV, and verdict.json, which is returned."""
     scenes = SCENES.read(folder)
-    facts = {name: ModelFacts(a.recipe or {}, a.threshold) for name, a in adapters.items()}
-    found = analyse(
-        scenes,
-        PREDICTIONS.read(folder),
-        ATTENTION.read(folder),
-        facts,
-        config.criterion,
-        parts.design(config).control,
-        lambda contrast, blocks: reproduce(config, command, contrast, blocks),
-        auc=CONDITION_AUC.read(folder),
-        methods=config.attribution.methods,
-    )
-    CONDITIONS.write(found.conditions, folder, factors=scenes.attrs["factors"], csv=True)
-    for table, frame in (
-        (EFFECTS, found.effects),
-        (INTERVENTIONS, found.interventions),
-        (EARNED, found.earned),
-        (FAILURES, found.failures),
-    ):
-        table.write(frame, folder, csv=True)
-    write_json(folder / "verdict.json", found.verdict)
+    sets = tuple(dict.fromkeys(a.task.scene_set for a in adapters.values()))
+    found = {s: _of_set(config, adapters, s, of_set(scenes, s), folder, command) for s in sets}
+    _write(CONDITIONS, [f.conditions for f in found.values()], folder, scenes.attrs["factors"])
+    _write(EFFECTS, [f.effects for f in found.values()], folder)
+    _write(INTERVENTIONS, [f.interventions for f in found.values()], folder)
+    _write(EARNED, [f.earned for f in found.values()], folder)
+    _write(FAILURES, [f.failures for f in found.values()], folder)
+    write_json(folder / "verdict.json", merged({s: f.verdict for s, f in found.items()}, config.criterion))
     return json.loads((folder / "verdict.json").read_text())
 
 
-def reproduce(config: AuditConfig, command: str, contrast: str, blocks: Sequence[str]) -> str:
+def _of_set(
+    config: AuditConfig,
+    adapters: Mapping[str, Adapter],
+    scene_set: str,
+    scenes: pd.DataFrame,
+    folder: Path,
+    command: str,
+) -> Analysis:
+    facts = {
+        name: ModelFacts(a.recipe or {}, a.threshold, a.task.name)
+        for name, a in adapters.items()
+        if a.task.scene_set == scene_set
+    }
+    factors = [*scenes.attrs["factors"]]
+    auc = of_models(CONDITION_AUC.read(folder), facts)
+    return analyse(
+        scenes,
+        of_models(PREDICTIONS.read(folder), facts),
+        of_models(ATTENTION.read(folder), facts),
+        facts,
+        config.criterion,
+        parts.design(config, scene_set).control,
+        partial(reproduce, config, scene_set, list(facts), command),
+        auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in factors]),
+        methods=config.attribution.methods,
+        partners=parts.partners(config, scene_set),
+    )
+
+
+def of_models(table: pd.DataFrame, models: Mapping[str, object]) -> pd.DataFrame:
+    """The rows of some models; attrs stay."""
+    found = table[table["model"].isin(list(models))].reset_index(drop=True)
+    found.attrs = dict(table.attrs)
+    return found
+
+
+def _write(table: Table, frames: Sequence[pd.DataFrame], folder: Path, factors: Sequence[str] = ()) -> None:
+    filled = [frame for frame in frames if len(frame)]
+    whole = pd.concat(filled, ignore_index=True) if filled else table.empty(factors)
+    whole = whole.assign(**{f: whole[f].fillna(ABSENT) if f in whole else ABSENT for f in factors})
+    table.write(whole, folder, factors=factors, csv=True)
+
+
+def reproduce(
+    config: AuditConfig, scene_set: str, models: Sequence[str], command: str, contrast: str, blocks: Sequence[str]
+) -> str:
     """The command that renders and scores a finding's scenes, their controls and their arms alone.
 
-    Folders that were typed are left out: tables name no places, and equal runs elsewhere have equal tables.
+    models: those that were shown the set; where there are others, only they are asked again. Folders that were typed are left out: tables name no places, and
+    equal runs elsewhere have equal tables.
     """
-    design = parts.design(config)
-    control = design.control
-    typed = [w for w in shlex.split(command) if not w.startswith(("paths.", "design.keep.", "--debug"))]
+    design, compared = parts.design(config, scene_set), parts.partners(config, scene_set)
+    typed = [w for w in shlex.split(command) if not _is_left_out(w, config, models)]
     typed = typed[typed.index("run") + 1 :] if "run" in typed else []
+    if len(config.designs) > 1:
+        typed.append(f"model=[{','.join(models)}]")
     kept = []
     for pair in contrast.split(" & "):
         factor, level = pair.split("=")
-        kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((control[factor], level)))}]")
-    if len(blocks) < design.blocks:  # a finding on all blocks needs no list of them
-        kept.append(f"design.keep.seeds=[{','.join(str(b) for b in blocks)}]")
+        beside = level if factor == OBJECT else compared.get(factor, {}).get(level, design.control[factor])
+        kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((beside, level)))}]")
+    numbers = sorted({int(block.rsplit(".", 1)[-1]) for block in blocks})
+    if len(numbers) < design.blocks:  # a finding on all blocks needs no list of them
+        kept.append(f"design.keep.seeds=[{','.join(str(n) for n in numbers)}]")
     return " ".join(["python -m audit run", *(shlex.quote(w) if " " in w else w for w in typed), *kept])
+
+
+def _is_left_out(word: str, config: AuditConfig, models: Sequence[str]) -> bool:
+    """Whether a word of the command is about folders, parts that were kept, or models that are not asked again."""
+    kept = word.startswith(("paths.", "--debug")) or (".keep." in word.partition("=")[0])
+    if len(config.designs) == 1:
+        return kept
+    others = [f"models.{name}." for name in config.models if name not in models]
+    return kept or word.startswith(("model=", *others))

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
-from scipy.special import expit
 
 from audit.attribution import attribute
+from audit.config import PICTURES as PICTURES_SET
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.models.channel_order import flips
 from audit.stages.attending import keep_maps
-from audit.tables import PICTURES, RESPONSES
+from audit.tables import ANSWERS, PICTURES, RESPONSES
 from scenes.design import DesignError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -23,9 +23,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def find_pictures(config: AuditConfig) -> list[Path]:
     """The pictures of design.pictures by name. Raises DesignError where there are none."""
-    if config.design.pictures is None:
+    chosen = config.designs[PICTURES_SET].pictures
+    if chosen is None:
         raise DesignError("design.pictures is not set: give the folder of pictures, design.pictures=FOLDER")
-    folder = Path(config.design.pictures)
+    folder = Path(chosen)
     if not folder.is_dir():
         raise DesignError(f"design.pictures={folder} is no folder")
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
@@ -35,24 +36,28 @@ def find_pictures(config: AuditConfig) -> list[Path]:
 
 
 def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str, Adapter], folder: Path) -> None:
-    """Write `pictures`, `responses`, the pictures themselves, and maps of the cells each network says are occupied."""
+    """Write `pictures`, `responses`, the pictures themselves, and maps of what each network answers."""
     names = [f.stem for f in files]
     images = [_read(f) for f in files]
     (folder / "pictures").mkdir()
     for name, image in zip(names, images, strict=True):
         Image.fromarray(image).save(folder / "pictures" / f"{name}.png")
-    tables, responses = [], []
+    tables, responses, answers = [], [], []
     for model, adapter in adapters.items():
         tables.append(flips(adapter, images).assign(model=model, picture=names))
-        probability = expit(adapter.logits(images).astype(np.float64))
-        responses.append(
-            pd.DataFrame({"model": model, "scene_id": names, "probability": list(probability.astype(np.float32))})
-        )
-        said = probability >= adapter.threshold
+        probability = adapter.task.probability(adapter.logits(images))
+        responses.append(pd.DataFrame({"model": model, "scene_id": names, "probability": list(probability)}))
+        nothing = np.zeros(probability.shape, dtype=np.int8)
+        likeliest = adapter.task.answers(probability, nothing)
+        rows = likeliest.pop("row").to_numpy(dtype=int)
+        answers.append(likeliest.assign(model=model, scene_id=np.array(names, dtype=object)[rows]))
+        said = adapter.task.mistaken(probability, nothing, adapter.threshold)  # of nothing known to be true: all it said
         maps = attribute(adapter, images, said, config.attribution.methods, config.attribution.batch)
         keep_maps(maps, np.array(names), said.any(axis=1), folder / "attributions" / model)
     PICTURES.write(pd.concat(tables, ignore_index=True), folder, csv=True)
     RESPONSES.write(pd.concat(responses, ignore_index=True), folder)
+    named = [frame for frame in answers if len(frame)]
+    ANSWERS.write(pd.concat(named, ignore_index=True) if named else ANSWERS.empty(), folder)
 
 
 def _read(file: Path) -> np.ndarray:

@@ -9,14 +9,16 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from scenes.blender import materials
+from scenes import assets
+from scenes.blender import materials, meshes
 from scenes.footprint import ROUND_SIDES
 from scenes.proximity import camera_axes
-from scenes.scene_spec import CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
-from scenes.shadow import light_axes
+from scenes.scene_spec import SHAPES, BlockerSpec, CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
+from scenes.shadow import blocker_frame, light_axes
 from scenes.store import FLOOR, OBJECT
 
 FLOOR_HALF = 30.0  # m
+RAYS = ("camera", "diffuse", "glossy", "transmission", "volume_scatter")  # all but shadow rays
 
 
 def build(spec: SceneSpec) -> None:
@@ -24,7 +26,10 @@ def build(spec: SceneSpec) -> None:
     clear()
     _floor(spec)
     for number, thing in enumerate(spec.objects):
-        _object(thing, number)
+        for built in [_shape(thing, number)] if thing.shape in SHAPES else _asset(thing, number):
+            _show(built, thing, number)
+    for number, blocker in enumerate(spec.blockers):
+        _blocker(blocker, spec.key, number)
     _key_light(spec.key)
     _world(spec)
     _camera(spec.camera)
@@ -52,7 +57,12 @@ def _floor(spec: SceneSpec) -> None:
     _linked("floor", mesh).pass_index = FLOOR
 
 
-def _object(thing: ObjectSpec, number: int) -> None:
+def _asset(thing: ObjectSpec, number: int) -> list[bpy.types.Object]:
+    parts = assets.placed(thing.shape, thing.material.color, thing.size[0], thing.position, thing.yaw)
+    return meshes.add(f"object{number}", parts)
+
+
+def _shape(thing: ObjectSpec, number: int) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(f"object{number}")
     shape = bmesh.new()
     if thing.shape == "box":
@@ -72,16 +82,40 @@ def _object(thing: ObjectSpec, number: int) -> None:
     placed = _linked(f"object{number}", mesh)
     placed.location = (*thing.position, thing.size[2] / 2)
     placed.rotation_euler = (0.0, 0.0, math.radians(thing.yaw))
-    placed.pass_index = OBJECT + number
-    placed.visible_shadow = thing.casts_shadow
-    for ray in ("camera", "diffuse", "glossy", "transmission", "volume_scatter"):
-        setattr(placed, f"visible_{ray}", thing.is_visible)
+    return placed
+
+
+def _show(built: bpy.types.Object, thing: ObjectSpec, number: int) -> None:
+    """What sees an object, and what mask it is in."""
+    built.pass_index = OBJECT + number
+    built.visible_shadow = thing.casts_shadow
+    for ray in RAYS:
+        setattr(built, f"visible_{ray}", thing.is_visible)
+
+
+def _blocker(blocker: BlockerSpec, light: LightSpec, number: int) -> None:
+    """Strips that shadow rays alone meet."""
+    middle, across, along, _ = blocker_frame(blocker, light)
+    corners, faces = [], []
+    for strip in range(blocker.count):
+        centre = middle + (strip - (blocker.count - 1) / 2) * blocker.pitch * across
+        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+            corners.append(tuple(centre + a * blocker.width / 2 * across + b * blocker.length / 2 * along))
+        faces.append(tuple(range(4 * strip, 4 * strip + 4)))
+    mesh = bpy.data.meshes.new(f"blocker{number}")
+    mesh.from_pydata(corners, [], faces)
+    built = _linked(f"blocker{number}", mesh)
+    for ray in RAYS:
+        setattr(built, f"visible_{ray}", False)
 
 
 def _key_light(light: LightSpec) -> None:
-    data = bpy.data.lights.new("key", "AREA")
-    data.shape = "SQUARE"
-    data.size = light.size
+    data = bpy.data.lights.new("key", "SUN" if light.kind == "sun" else "AREA")
+    if light.kind == "sun":
+        data.angle = math.radians(light.size)
+    else:
+        data.shape = "SQUARE"
+        data.size = light.size
     data.energy = light.power
     data.color = light.color
     normal = np.array(light.target) - np.array(light.position)

@@ -45,6 +45,7 @@ class Session:
         scene.render.resolution_x, scene.render.resolution_y = spec.camera.width, spec.camera.height
         scene.cycles.samples = spec.samples
         scene.cycles.seed = spec.render_seed
+        scene.cycles.use_denoising = spec.denoise
         scene.render.filepath = str(self._file)
         bpy.ops.render.render(write_still=True)
         channels = OpenEXR.File(str(self._file), separate_channels=True).parts[0].channels
@@ -87,7 +88,9 @@ def _settings(folder: Path) -> None:
     scene.render.engine = "CYCLES"
     cycles = scene.cycles
     cycles.device = "CPU"
-    cycles.use_denoising = False
+    cycles.denoiser = "OPENIMAGEDENOISE"
+    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    cycles.denoising_prefilter = "FAST"
     cycles.use_adaptive_sampling = False
     cycles.max_bounces = 3
     cycles.diffuse_bounces = 2

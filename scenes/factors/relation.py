@@ -20,7 +20,7 @@ DISTINCT = (26.0, 45.0)  # the scene seed draws the difference in here
 
 
 def apply(spec: SceneSpec, level: str, draw: Draw) -> SceneSpec:
-    color = {"distinct": draw.distinct_color, "near": draw.near_color, "equal": spec.floor.color}[level]
+    color = spec.floor.color if level == "equal" else draw.colors[level]
     objects = tuple(
         dataclasses.replace(o, material=dataclasses.replace(spec.floor, color=color, offset=o.material.offset))
         for o in spec.objects

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import studio_scenes
 from closed_form import EMPTY, GHOSTS, LIT, NEAR, SHAPES, SmallStore
 
 from scenes.renderer import WorkerSettings, render
@@ -26,6 +27,14 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
     store = Store(tmp_path_factory.mktemp("store"))
     specs = [*SHAPES.values(), *GHOSTS.values(), *LIT.values(), EMPTY, NEAR]
     return SmallStore(store, render(specs, store, WorkerSettings(count=2)))
+
+
+@pytest.fixture(scope="session")
+def studio_rendered(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
+    """The studio scenes named in studio_scenes, likewise."""
+    pytest.importorskip("bpy", reason="bpy is not installed: rendering needs Python 3.11")
+    store = Store(tmp_path_factory.mktemp("studio"))
+    return SmallStore(store, render(studio_scenes.ALL, store, WorkerSettings(count=2)))
 
 
 @pytest.fixture

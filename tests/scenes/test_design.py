@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scenes import factors
 from scenes.design import Design, DesignError, derive_seed
+from scenes.planning import Quality
 from scenes.proximity import MIGHTY_THYMIO
 from scenes.tabletop import Camera, plan
 
@@ -35,8 +36,8 @@ def test_every_cell_has_its_own_id() -> None:
 def test_what_is_kept_is_what_it_was_in_the_whole() -> None:
     few = dataclasses.replace(DEFAULT, blocks=4)
     kept = dataclasses.replace(few, keep={"light": ["back"]}, seeds=[1, 2])
-    whole = {p.cell_id: p.scene_id for p in plan(few, Camera(), MIGHTY_THYMIO, 16)}
-    part = {p.cell_id: p.scene_id for p in plan(kept, Camera(), MIGHTY_THYMIO, 16)}
+    whole = {p.cell_id: p.scene_id for p in plan(few, Camera(), MIGHTY_THYMIO, Quality())}
+    part = {p.cell_id: p.scene_id for p in plan(kept, Camera(), MIGHTY_THYMIO, Quality())}
     assert 0 < len(part) < len(whole)
     assert part.items() <= whole.items()
 
@@ -44,12 +45,12 @@ def test_what_is_kept_is_what_it_was_in_the_whole() -> None:
 def test_adding_a_level_redraws_nothing() -> None:
     fewer = dataclasses.replace(DEFAULT, blocks=2, factors={**FACTORS, "light": ["front", "back"]})
     more = dataclasses.replace(DEFAULT, blocks=2)
-    small = {p.scene_id for p in plan(fewer, Camera(), MIGHTY_THYMIO, 16)}
-    assert small < {p.scene_id for p in plan(more, Camera(), MIGHTY_THYMIO, 16)}
+    small = {p.scene_id for p in plan(fewer, Camera(), MIGHTY_THYMIO, Quality())}
+    assert small < {p.scene_id for p in plan(more, Camera(), MIGHTY_THYMIO, Quality())}
 
 
 def test_cells_of_equal_content_share_a_scene() -> None:
-    planned = plan(dataclasses.replace(DEFAULT, blocks=4), Camera(), MIGHTY_THYMIO, 16)
+    planned = plan(dataclasses.replace(DEFAULT, blocks=4), Camera(), MIGHTY_THYMIO, Quality())
     empty_block = [p for p in planned if p.stratum == "empty"]
     assert len({p.scene_id for p in empty_block}) == 8  # four lights, soft and hard: nothing else is left to differ
     ghosts = [p for p in planned if p.cell.condition["presence"] == "ghost" and p.stratum != "empty"]
@@ -73,7 +74,7 @@ def test_an_unknown_factor_or_level_is_refused_with_the_nearest_name(given_facto
 
 def test_a_control_outside_the_levels_is_refused() -> None:
     with pytest.raises(DesignError, match="not among its levels"):
-        factors.controls({"light": ["back"]}, {})
+        factors.controls("tabletop", {"light": ["back"]}, {})
 
 
 @given(st.integers(0, 2**31), st.text(max_size=10), st.integers(0, 1000))

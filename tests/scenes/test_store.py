@@ -29,7 +29,8 @@ def filled(root: Path) -> Store:
 
 def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
     store = filled(root)
-    store.write_shadow(ID, np.array([[0.0, 0.5], [1.0, 0.9]], dtype=np.float32))
+    strength = np.array([[0.0, 0.5], [1.0, 0.9]], dtype=np.float32)
+    store.write_shadow(ID, strength, strength / 2)
     render = store.read(ID)
     assert render.rgb.reshape(-1).tolist() == list(range(12))
     assert render.object.tolist() == [[0, 0], [0, 1]]
@@ -39,7 +40,7 @@ def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
 
 def test_regions_sum_to_one_in_every_pixel(root: Path) -> None:
     store = filled(root)
-    store.write_shadow(ID, np.full((2, 2), 0.3, dtype=np.float32))
+    store.write_shadow(ID, np.full((2, 2), 0.3, dtype=np.float32), np.zeros((2, 2), dtype=np.float32))
     assert store.read(ID).regions().sum(axis=0) == pytest.approx(np.ones((2, 2)))
 
 

@@ -11,6 +11,7 @@ import pytest
 from scenes import color, factors, proximity, training_recipe
 from scenes.design import Condition
 from scenes.nuisance import Draw
+from scenes.planning import Quality
 from scenes.proximity import MIGHTY_THYMIO as ROBOT
 from scenes.scene_spec import SceneSpec
 from scenes.tabletop import Camera, draw, visible_share
@@ -21,12 +22,12 @@ CONTROL = {"presence": "object", "relation": "distinct", "light": "front", "cast
 
 @cache
 def drawn(block: int) -> tuple[SceneSpec, Draw]:
-    return draw(0, block, CAMERA, ROBOT, 16)
+    return draw(0, block, CAMERA, ROBOT, Quality())
 
 
 def at(block: int, **levels: str) -> SceneSpec:
     base, draw_ = drawn(block)
-    return factors.apply(base, Condition(tuple({**CONTROL, **levels}.items())), draw_)
+    return factors.apply("tabletop", base, Condition(tuple({**CONTROL, **levels}.items())), draw_)
 
 
 @pytest.mark.parametrize("block", range(16))

@@ -1,0 +1,71 @@
+"""Loading: every configured model as an adapter, and those whose weights cannot be had as what they are, skipped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit import parts
+from audit.config import PICTURES, AuditConfig
+from audit.models import build_adapter
+from audit.models.adapter import Adapter
+from audit.models.errors import ModelError, WeightsUnavailable
+from audit.models.task import Task, task_of
+from scenes import factors
+from scenes.assets import ASSETS
+from scenes.design import DesignError
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A model that is not audited, since its weights cannot be had here."""
+
+    name: str
+    reason: str
+    url: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """adapters: by name, in the order of the configuration. skipped: the models that are not audited."""
+
+    adapters: Mapping[str, Adapter]
+    skipped: tuple[Skipped, ...]
+    scene_sets: tuple[str, ...]  # designs that some adapter is shown, in their order
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The task of each scene set."""
+        return list({a.task.scene_set: a.task for a in self.adapters.values()}.values())
+
+
+def load_models(config: AuditConfig) -> Loaded:
+    """Build every model. What is skipped is said on stderr at once.
+
+    Raises ModelError where a model is unfit, or where all are skipped; DesignError for a recipe of unknown levels.
+    """
+    robot, adapters, skipped = parts.robot(config), {}, []
+    objects = {name: asset.imagenet for name, asset in ASSETS.items()}
+    for name, model in config.models.items():
+        try:
+            adapters[name] = build_adapter(model, config.device, task_of(model, robot, objects))
+        except WeightsUnavailable as error:
+            skipped.append(Skipped(name, error.reason, error.url, error.remedy))
+            print(f"skipped   {name}: {error.reason} ({error.url}); {error.remedy}", file=sys.stderr)
+            continue
+        _check_recipe(adapters[name])
+    if not adapters:
+        raise ModelError(f"no model is left to audit: {'; '.join(f'{s.name}: {s.reason}; {s.remedy}' for s in skipped)}")
+    shown = {a.task.scene_set for a in adapters.values()}
+    sets = tuple(s for s in config.designs if s in shown or s == PICTURES)
+    return Loaded(adapters, tuple(skipped), sets)
+
+
+def _check_recipe(adapter: Adapter) -> None:
+    """A recipe speaks of factors and levels that exist; a misspelt one would mark every finding as expected."""
+    try:
+        factors.validate(adapter.task.scene_set, adapter.recipe or {})
+    except DesignError as error:
+        raise DesignError(f"recipe of model {adapter.name}: {error}") from None

@@ -1,0 +1,66 @@
+"""Recognition: does a classifier know the studio's objects at all, seen plainly? An object it does not know tests nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from audit import parts
+from audit.config import SCENE_SETS, AuditConfig
+from audit.loading import load_models
+from audit.schema import ConfigError
+from audit.stages import rendering
+from scenes.assets import ASSETS, named
+
+STUDIO = SCENE_SETS["classification"]
+
+
+def recognition_table(config: AuditConfig) -> pd.DataFrame:
+    """How often each model names each object first, and among five, over the neutral views: the control condition.
+
+    Columns: model, object, classes, views, top1, top5, probability (mean, of the classes that count as right),
+    logit_margin, taken_for (the wrong class named first most often, '-' where there is none). Renders what it needs into
+    the store; a view that cannot be rendered is left out of `views`. Raises ConfigError where no classifier is chosen.
+    """
+    if STUDIO not in config.designs or not any(SCENE_SETS[m.task] == STUDIO for m in config.models.values()):
+        raise ConfigError("bench assets needs a classifier and the studio: bench assets design=studio model=squeezenet1_0")
+    design = config.designs[STUDIO]
+    control = parts.design(config, STUDIO).control
+    only = {factor: [control[factor]] for factor in design.factors}
+    plain = dataclasses.replace(design, objects=list(ASSETS), factors=only, arms=False, keep={})
+    here = dataclasses.replace(config, designs={STUDIO: plain})
+    models = {n: m for n, m in config.models.items() if SCENE_SETS[m.task] == STUDIO}
+    adapters = load_models(dataclasses.replace(here, models=models)).adapters
+    planned = parts.plan(here, [STUDIO])
+    failed = rendering.render_scenes(here, planned).failed
+    views = [p for p in planned if p.scene_id not in failed]
+    images = np.stack([parts.store(here).read(p.scene_id).rgb for p in views])
+    rows = []
+    for name, adapter in adapters.items():
+        task = adapter.task
+        label = np.stack([task.label(p.spec.objects) for p in views])
+        logits = adapter.logits(images, config.attribution.batch)
+        probability = task.probability(logits)
+        scores = task.score(logits, probability, label, label == 1, adapter.threshold)
+        wide = scores.pivot(index="row", columns="metric", values="value")
+        first = task.answers(probability, label).query("rank == 1").set_index("row")
+        for thing in ASSETS:
+            mine = [i for i, p in enumerate(views) if p.cell.condition["object"] == thing]
+            wrong = first.loc[mine][~first.loc[mine, "is_right"]]["answer"]
+            of_object = wide.loc[mine]
+            rows.append(
+                {
+                    "model": name,
+                    "object": thing,
+                    "classes": " ".join(str(i) for i in named(thing).imagenet),
+                    "views": len(mine),
+                    "top1": of_object["top1"].mean(),
+                    "top5": of_object["top5"].mean(),
+                    "probability": of_object["target_probability"].mean(),
+                    "logit_margin": of_object["logit_margin"].mean(),
+                    "taken_for": wrong.value_counts().index[0] if len(wrong) else "-",
+                }
+            )
+    return pd.DataFrame(rows)
