@@ -146,7 +146,8 @@ def _selection(override: Override, available: Mapping[str, Mapping[str, str]]) -
         raise ConfigError(f"{override.text}: {group} cannot be left out; {group}=NAME takes another one")
     names = [n.strip() for n in override.value.strip("[] ").split(",") if n.strip()]
     if not names or (len(names) > 1 and group not in PLURAL):
-        raise ConfigError(f"{override.text}: {group} takes one name; {nearest('', options)}")
+        several = " or several" if group in PLURAL else ""
+        raise ConfigError(f"{override.text}: {group} takes one name{several}; {nearest('', options)}")
     for name in names:
         if name not in options:
             raise ConfigError(f"{group}={name}: there is no such {group}; {nearest(name, options)}")
@@ -272,7 +273,11 @@ def _shown(config: DictConfig, names: Mapping[str, Sequence[str]]) -> list[str]:
         if isinstance(task, str) and task not in SCENE_SETS:
             raise ConfigError(_as_typed(f"models.{name}.task={task}: {nearest(task, SCENE_SETS)}", names))
         seen.add(SCENE_SETS[task] if isinstance(task, str) else "")
-    return [name for name in chosen if name in seen] or chosen
+    return [name for name in chosen if name in seen or not _is_scene_set(name)] or chosen
+
+
+def _is_scene_set(name: str) -> bool:
+    return name == PICTURES or name in SCENE_SETS.values()
 
 
 def _of_the_only_one(key: str, names: Mapping[str, Sequence[str]]) -> str:
@@ -337,7 +342,7 @@ def _finished(config: AuditConfig, experiment: str, shown: Sequence[str]) -> Aud
         designs={
             name: replace(design, pictures=design.pictures and _expanded(design.pictures))
             for name, design in config.designs.items()
-            if name in shown
+            if name in shown or not _is_scene_set(name)  # that one is refused below
         },
     )
     constraints.check(found)

@@ -20,6 +20,7 @@ class DesignConfig:
     name: str = "tabletop"
     seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict; in the studio: poses of each object
     objects: list[str] = field(default_factory=list)  # studio: the objects, a factor whose levels are not sampled
+    classes: dict[str, list[Any]] = field(default_factory=dict)  # studio: object -> ImageNet classes, by name or index
     crossing: str = "full"  # full: every combination of levels; one_at_a_time: each level with the others at control
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
@@ -91,8 +92,6 @@ class PreprocessingConfig:
 class ModelConfig:
     name: str = "proximity"
     task: str = "proximity"  # what the network is asked: proximity (robot's sensors), classification (ImageNet-1k)
-    classes: dict[str, list[Any]] = field(default_factory=dict)  # object -> ImageNet classes, by name or index, that
-    # count as right; default: those the object declares
     architecture: str = "proximity_cnn"  # a built-in name, or the dotted path of a callable that returns an nn.Module
     arguments: dict[str, Any] = field(default_factory=dict)  # of that callable
     checkpoint: str | None = (
@@ -108,7 +107,7 @@ class ModelConfig:
 @dataclass(frozen=True)
 class AttributionConfig:
     methods: list[str] = field(default_factory=lambda: ["hires_cam", "grad_cam", "saliency"])  # the first is primary
-    batch: int = 64
+    batch: int = 16
 
 
 @dataclass(frozen=True)

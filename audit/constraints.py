@@ -209,7 +209,17 @@ def _check_objects(scene_set: str, design: DesignConfig) -> None:
     if scene_set != "studio":
         if design.objects:
             raise ConfigError(f"{key}=[{', '.join(design.objects)}]: the scene seed draws the objects of this set")
+        if design.classes:
+            raise ConfigError(f"designs.{scene_set}.classes: only objects of the studio have classes")
         return
+    for thing, right in design.classes.items():
+        if thing not in ASSETS:
+            raise ConfigError(f"designs.studio.classes.{thing}: there is no such object; {nearest(thing, ASSETS)}")
+        if not right:
+            raise ConfigError(f"designs.studio.classes.{thing}=[]: at least one class has to count as right")
+        for value in right:
+            if type(value) not in (str, int):
+                raise ConfigError(f"designs.studio.classes.{thing}=[{show(value)}]: a class is a name or an index")
     if not design.objects:
         raise ConfigError(f"{key}=[]: at least one object is needed; valid: {', '.join(sorted(ASSETS))}")
     for name in design.objects:
@@ -232,6 +242,8 @@ def _check_keep(prefix: str, design: DesignConfig) -> None:
             raise ConfigError(f"{key}: the design has no such factor; {nearest(name, [*within, 'seeds'])}")
         if not kept:
             raise ConfigError(f"{key}=[]: nothing would be left")
+        if len(kept) != len({str(value) for value in kept}):
+            raise ConfigError(f"{key}=[{', '.join(map(show, kept))}]: one is named twice")
         for value in kept:
             if name == "seeds":
                 if type(value) is not int or not 0 <= value < design.seeds:
@@ -265,9 +277,6 @@ def _check_models(config: AuditConfig) -> None:
                 validate(scene_set, model.recipe)
             except DesignError as error:
                 raise ConfigError(f"models.{name}.recipe: {error}") from error
-        for thing in model.classes:
-            if thing not in ASSETS:
-                raise ConfigError(f"models.{name}.classes.{thing}: there is no such object; {nearest(thing, ASSETS)}")
 
 
 def _check_names(config: AuditConfig) -> None:

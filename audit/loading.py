@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audit import parts
-from audit.config import PICTURES, AuditConfig
+from audit.config import PICTURES, SCENE_SETS, AuditConfig
 from audit.models import build_adapter
 from audit.models.adapter import Adapter
 from audit.models.errors import ModelError, WeightsUnavailable
@@ -47,20 +47,32 @@ def load_models(config: AuditConfig) -> Loaded:
     Raises ModelError where a model is unfit, or where all are skipped; DesignError for a recipe of unknown levels.
     """
     robot, adapters, skipped = parts.robot(config), {}, []
-    objects = {name: asset.imagenet for name, asset in ASSETS.items()}
+    classes = _classes(config)
     for name, model in config.models.items():
         try:
-            adapters[name] = build_adapter(model, config.device, task_of(model, robot, objects))
+            adapters[name] = build_adapter(model, config.device, task_of(model, robot, classes))
         except WeightsUnavailable as error:
             skipped.append(Skipped(name, error.reason, error.url, error.remedy))
             print(f"skipped   {name}: {error.reason} ({error.url}); {error.remedy}", file=sys.stderr)
             continue
         _check_recipe(adapters[name])
     if not adapters:
-        raise ModelError(f"no model is left to audit: {'; '.join(f'{s.name}: {s.reason}; {s.remedy}' for s in skipped)}")
+        reasons = "; ".join(f"{s.name}: {s.reason}; {s.remedy}" for s in skipped)
+        raise ModelError(f"no model is left to audit: {reasons}")
     shown = {a.task.scene_set for a in adapters.values()}
     sets = tuple(s for s in config.designs if s in shown or s == PICTURES)
     return Loaded(adapters, tuple(skipped), sets)
+
+
+def _classes(config: AuditConfig) -> Mapping[str, Sequence[int]]:
+    """Object -> the ImageNet classes that count as right: its own, or those the studio's design names instead."""
+    own = {name: asset.imagenet for name, asset in ASSETS.items()}
+    studio = config.designs.get(SCENE_SETS["classification"])
+    if studio is None or not studio.classes:
+        return own
+    from audit.models.classification_task import classes_of
+
+    return classes_of(studio.classes, own)
 
 
 def _check_recipe(adapter: Adapter) -> None:

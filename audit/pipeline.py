@@ -25,7 +25,7 @@ from scenes.planning import Planned
 from scenes.renderer import RenderOutcome
 
 RUN_SCHEMA = 1
-# Per megapixel and sample, and per scene, of one worker: for the estimate of `plan` alone, measured as in docs/benchmarks.md
+# Of one worker, per million pixels and sample, and per scene: for the estimate of `plan` alone (docs/benchmarks.md).
 SECONDS_PER_MEGASAMPLE, SECONDS_PER_SCENE = 4.0, 0.05
 DENOISING = 2.0  # s per megapixel
 BYTES_PER_PIXEL = 6.0

@@ -1,4 +1,4 @@
-"""Recognition: does a classifier know the studio's objects at all, seen plainly? An object it does not know tests nothing."""
+"""Recognition: does a classifier know the studio's objects, seen plainly? One that it does not know tests nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ STUDIO = SCENE_SETS["classification"]
 def recognition_table(config: AuditConfig) -> pd.DataFrame:
     """How often each model names each object first, and among five, over the neutral views: the control condition.
 
-    Columns: model, object, classes, views, top1, top5, probability (mean, of the classes that count as right),
-    logit_margin, taken_for (the wrong class named first most often, '-' where there is none). Renders what it needs into
-    the store; a view that cannot be rendered is left out of `views`. Raises ConfigError where no classifier is chosen.
+    Columns: model, object, classes (indices that count as right), views, top1, top5, probability, logit_margin (means),
+    taken_for (the wrong class named first most often, '-' where there is none). Renders what it needs into the store; a
+    view that cannot be rendered is left out of `views`. Raises ConfigError where no classifier is chosen.
     """
     if STUDIO not in config.designs or not any(SCENE_SETS[m.task] == STUDIO for m in config.models.values()):
-        raise ConfigError("bench assets needs a classifier and the studio: bench assets design=studio model=squeezenet1_0")
+        raise ConfigError("bench assets needs a classifier: bench assets design=studio model=squeezenet1_0")
     design = config.designs[STUDIO]
     control = parts.design(config, STUDIO).control
     only = {factor: [control[factor]] for factor in design.factors}

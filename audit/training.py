@@ -28,10 +28,10 @@ from audit.metrics.cells import CELLS, SENSORS
 from audit.metrics.concordance import auc, auc_table
 from audit.metrics.sensor_events import sensor_events
 from audit.models import build_adapter
-from audit.models.proximity_task import ProximityTask
 from audit.models.device import pick_device
 from audit.models.preprocessing import Preprocessing
 from audit.models.proximity_cnn import ProximityCNN
+from audit.models.proximity_task import ProximityTask
 from audit.progress import Progress
 from scenes import proximity, training_recipe
 from scenes.design import derive_seed

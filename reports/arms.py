@@ -1,4 +1,8 @@
-"""Interventions: what the object, its shadow and the light cause in the answer, from the interventions table."""
+"""Interventions: what the object, its shadow and the light cause in the answer, from the interventions table.
+
+Rows of the short table are lights or, where `object` is a factor, objects. The long one, by light, shadow and colour
+relation, is of designs that cross those factors.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import figures, words
+from reports.levels import ALL
 from reports.numbers import difference, interval, number
 from reports.run_record import Estimate, RunRecord
 
-RESPONSES = ("scene_alarm", "sensor_alarm", "target_logit")
+RESPONSES = {
+    "proximity": ("scene_alarm", "sensor_alarm", "target_logit"),
+    words.CLASSIFICATION: ("target_probability", "logit_margin", "target_logit"),
+}
 FACTORS = ("relation", "light", "cast_shadow")
-ALL = "all"  # the table's level for the mean over a factor's levels
 ARMS = (
     ("arm_empty", "empty floor"),
     ("arm_ghost", "shadow alone"),
@@ -20,12 +27,17 @@ ARMS = (
     ("arm_full", "object + shadow"),
 )
 EFFECTS = (
-    ("light", "the light on the empty floor"),
-    ("shadow", "its shadow"),
-    ("object", "the object"),
-    ("interaction", "both, beyond the sum"),
+    ("light", "effect of the light on the empty floor"),
+    ("shadow", "effect of its shadow"),
+    ("object", "effect of the object"),
+    ("interaction", "effect of both, beyond the sum"),
 )
 REMOVALS = (("removal_object", "removing the object"), ("removal_shadow", "removing its shadow"))
+WITH_SHADOW = (  # effects where no object stands without its shadow
+    ("shadow", "the shadow alone adds"),
+    ("removal_object", "the object adds to its shadow"),
+    ("removal_both", "both together add"),
+)
 _FOREST_WIDTH = 68
 
 
@@ -41,10 +53,10 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class LightRow:
-    """One light, over all colour relations and kinds of shadow: means in the arms, effects of the parts."""
+class ArmRow:
+    """One light over all colour relations and shadows, or one object: means in the arms, effects of the parts."""
 
-    light: str
+    name: str
     is_control: bool
     arms: tuple[Shown, ...]
     effects: tuple[Shown, ...]
@@ -69,21 +81,30 @@ class TreeRow:
 
 @dataclass(frozen=True)
 class ArmTable:
-    """One model and response: per light, and per condition. scale: what the ends of the effect lines stand for."""
+    """One model and response. arms, effects: heads of the columns; scale: what the ends of the effect lines stand for;
+    tree: per condition, empty where the design does not cross them."""
 
     response: words.Metric
     scale: str
-    lights: tuple[LightRow, ...]
+    row_factor: str
+    over: str
+    arms: tuple[str, ...]
+    effects: tuple[str, ...]
+    rows: tuple[ArmRow, ...]
     tree: tuple[TreeRow, ...]
 
 
 def headline(record: RunRecord, model: str) -> str:
-    """What the shadow alone and the empty floor do at the control light; empty where the arms were not rendered."""
+    """What the parts of a scene do at control, over all objects; empty where the arms were not rendered."""
+    if record.objects:
+        return _of_object(record, model, ALL)
     return next(iter(sentences(record, model, (record.control.get("light", ALL),))), "")
 
 
 def sentences(record: RunRecord, model: str, lights: Sequence[str] | None = None) -> list[str]:
-    """Per light, what the shadow alone and the empty floor do, in a plain sentence with intervals."""
+    """Per light, or per object, what the shadow alone and the empty floor do, in a plain sentence with intervals."""
+    if record.objects:
+        return [text for name in (ALL, *record.objects) if (text := _of_object(record, model, name))]
     control = {f: record.control.get(f, ALL) for f in FACTORS}
     out = []
     for light in record.levels.get("light", ()) if lights is None else lights:
@@ -101,31 +122,104 @@ def sentences(record: RunRecord, model: str, lights: Sequence[str] | None = None
     return out
 
 
+def _of_object(record: RunRecord, model: str, name: str) -> str:
+    """What is left of a classifier's answer when the object is taken away, for one object or over all of them."""
+    at = _place(record, name)
+    full, ghost, empty = (
+        record.intervention(model, "target_probability", arm, at) for arm in ("arm_full", "arm_ghost", "arm_empty")
+    )
+    known = [e for e in (full, ghost, empty) if e is not None and not math.isnan(e.mean)]
+    if full is None or len(known) < 2 or full not in known:
+        return ""
+    of = "On these objects the right class has" if name == ALL else f"‘{words.thing(name)}’ has"
+    text = f"{of} a probability of {_share(full)}"
+    if ghost is not None and ghost in known:
+        text += f"; with the object taken away and its shadow left, {_share(ghost)}"
+    if empty is not None and empty in known:
+        text += f"; on the empty floor {_share(empty)}"
+    margins = [record.intervention(model, "logit_margin", arm, at) for arm in ("arm_full", "arm_ghost")]
+    if all(e is not None and not math.isnan(e.mean) for e in margins):
+        ends = (number(e.mean, percent=False, signed=True) for e in margins if e is not None)
+        text += ". Its logit margin falls from {} to {}".format(*ends)
+    shadow = record.intervention(model, "logit_margin", "shadow", at)
+    if shadow is not None and not math.isnan(shadow.mean):
+        change = f"{difference(shadow.mean, False)} {interval(shadow.low, shadow.high, False)}"
+        text += f"; the shadow alone changes the empty floor’s by {change}"
+    return f"{text} ({full.usable} object poses)."
+
+
+def _place(record: RunRecord, thing: str) -> dict[str, str]:
+    """Where the arms of an object stand: at the control light, or over all lights where only that was analysed."""
+    return {"light": record.control["light"] if "light" in record.levels else ALL, "object": thing}
+
+
 def arm_tables(record: RunRecord, model: str) -> list[ArmTable]:
     """One table per response that was analysed."""
     frame = record.frame("interventions")
     present = set(frame.loc[frame["model"] == model, "response"])
-    return [_table(record, model, words.metric(r)) for r in RESPONSES if r in present]
+    wanted = RESPONSES.get(record.task, tuple(sorted(present)))
+    return [_table(record, model, words.metric(r)) for r in wanted if r in present]
 
 
 def _table(record: RunRecord, model: str, response: words.Metric) -> ArmTable:
     axis = _axis(record, model, response)
     scale = f"{difference(-axis.high, response.percent)} to {difference(axis.high, response.percent)}"
-    lights = [_light(record, model, response, light, axis) for light in (*record.levels.get("light", ()), ALL)]
-    kept = tuple(row for row in lights if any(a.kind != "absent" for a in row.arms))
-    return ArmTable(response, scale, kept, tuple(_tree(record, model, response, axis)))
+    if record.objects:
+        places = [(words.thing(o), False, _place(record, o)) for o in record.objects]
+        places.append((f"mean over these {len(record.objects)} objects", False, _place(record, ALL)))
+    else:
+        held, lights = record.control.get("light"), (*record.levels.get("light", ()), ALL)
+        at = {f: ALL for f in ("relation", "cast_shadow") if f in record.levels}
+        places = [("all lights" if v == ALL else v, v == held, {**at, "light": v}) for v in lights]
+    arms, effects = _columns(record, model, response)
+    rows = [_row(record, model, response, place, axis, arms, effects) for place in places]
+    return ArmTable(
+        response=response,
+        scale=scale,
+        row_factor="object" if record.objects else "light",
+        over="poses at the control condition" if record.objects else _OVER_BLOCKS,
+        arms=tuple(title for _, title in arms),
+        effects=tuple(title for _, title in effects),
+        rows=tuple(row for row in rows if any(a.kind != "absent" for a in row.arms)),
+        tree=tuple(_tree(record, model, response, axis)) if set(FACTORS) <= set(record.levels) else (),
+    )
 
 
-def _light(record: RunRecord, model: str, response: words.Metric, light: str, axis: figures.Axis) -> LightRow:
-    levels = {"relation": ALL, "light": light, "cast_shadow": ALL}
-    arms = [record.intervention(model, response.name, name, levels) for name, _ in ARMS]
-    effects = [record.intervention(model, response.name, name, levels) for name, _ in EFFECTS]
+_OVER_BLOCKS = (
+    "blocks with an obstacle (the light's own effect: over all blocks), all colour relations and kinds of shadow"
+)
+_Named = tuple[tuple[str, str], ...]
+
+
+def _columns(record: RunRecord, model: str, response: words.Metric) -> tuple[_Named, _Named]:
+    """The arms and effects that a table has columns for: those of a design with objects without their shadow, or only
+    those that were analysed."""
+    if set(FACTORS) <= set(record.levels):
+        return ARMS, EFFECTS
+    frame = record.frame("interventions")
+    found = set(frame.loc[(frame["model"] == model) & (frame["response"] == response.name), "effect"])
+    effects = (*(e for e in EFFECTS if e[0] in found - {"shadow"}), *(e for e in WITH_SHADOW if e[0] in found))
+    return tuple(a for a in ARMS if a[0] in found), effects
+
+
+def _row(
+    record: RunRecord,
+    model: str,
+    response: words.Metric,
+    place: tuple[str, bool, Mapping[str, str]],
+    axis: figures.Axis,
+    arm_names: _Named,
+    effect_names: _Named,
+) -> ArmRow:
+    name, is_control, levels = place
+    arms = [record.intervention(model, response.name, key, levels) for key, _ in arm_names]
+    effects = [record.intervention(model, response.name, key, levels) for key, _ in effect_names]
     usable = [e.usable for e in arms if e is not None]
-    return LightRow(
-        light="all lights" if light == ALL else light,
-        is_control=light == record.control.get("light"),
+    return ArmRow(
+        name=name,
+        is_control=is_control,
         arms=tuple(_arm(e, response) for e in arms),
-        effects=tuple(_effect(e, response, axis, n) for e, (n, _) in zip(effects, EFFECTS, strict=True)),
+        effects=tuple(_effect(e, response, axis, n) for e, (n, _) in zip(effects, effect_names, strict=True)),
         n=str(min(usable)) if usable else "0",
     )
 

@@ -10,12 +10,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import figures, words
+from reports.levels import ordered
 from reports.numbers import difference, interval, number
-from reports.run_record import RunRecord, ordered
+from reports.run_record import RunRecord
+from scenes.design import PRESENCE
 
 NULLS = ("untrained", "edges", "gaussian", "random")
 COLUMNS = ("model", *NULLS, "ceiling", "chance")
-REGION_ORDER = ("object", "cast_shadow", "floor", "background")
+REGION_ORDER = ("object", "cast_shadow", "outside_shadow", "floor", "background")
 _METRICS = ("relevance_mass_accuracy", "enrichment", "pointing_game", "pointing_game_exact")
 _LINE_WIDTH = 220
 _BAR_WIDTH = 640
@@ -60,6 +62,14 @@ class Split:
     bar: Markup
 
 
+@dataclass(frozen=True)
+class MassSplit:
+    """Where positive relevance lies, map by map. regions: those that are in some picture."""
+
+    regions: tuple[str, ...]
+    splits: tuple[Split, ...]
+
+
 def overlap(record: RunRecord, model: str) -> list[OverlapRow]:
     """Means over blocks (of the block's mean over its scenes with an object), per metric, region and method."""
     frame = _mine(record, model)
@@ -72,7 +82,8 @@ def overlap(record: RunRecord, model: str) -> list[OverlapRow]:
             methods = ordered([m for m in group["method"] if m != "-"], _methods(record))
             axis = figures.Axis(0.0, _top(group, metric), _LINE_WIDTH)
             for i, method in enumerate(methods):
-                rows.append(_row(group, metric, region, method, axis, len(methods) if i == 0 else 0))
+                row = _row(group, metric, region, method, axis, len(methods) if i == 0 else 0, record.task)
+                rows.append(row)
     return rows
 
 
@@ -86,23 +97,26 @@ def earned(record: RunRecord, model: str) -> list[EarnedRow]:
     return [_earned(row, row["method"] == record.primary_method) for row in rows]
 
 
-def splits(record: RunRecord, model: str) -> list[Split]:
-    """Mass split of every method for the model and for untrained weights, of the edge map, and the regions' areas."""
+def mass_split(record: RunRecord, model: str) -> MassSplit | None:
+    """Mass split of every method for the model and for untrained weights, of the edge map, and the regions' areas; None
+    where none was measured."""
     frame = _mine(record, model)
     frame = frame[frame["metric"] == "mass_split"]
-    out = []
+    there = set(frame.loc[(frame["value"] > 0) | (frame["chance"] > 0), "region"])
+    regions = tuple(r for r in REGION_ORDER if r in there)
+    out: list[Split] = []
     for method in ordered([m for m in frame["method"] if m != "-"], _methods(record)):
         for source in ("model", "untrained"):
             part = frame[(frame["method"] == method) & (frame["source"] == source)]
             if len(part):
-                out.append(_split(f"{words.method(method)}, {words.source(source)}", part, "value"))
+                out.append(_split(f"{words.method(method)}, {words.source(source)}", part, "value", regions))
     plain = frame[frame["source"] == "edges"]
     if len(plain):
-        out.append(_split("edge map", plain, "value"))
+        out.append(_split("edge map", plain, "value", regions))
     areas = frame[frame["source"] == "model"]
     if len(areas) and areas["chance"].notna().any():
-        out.append(_split("area of the regions (chance)", areas, "chance"))
-    return out
+        out.append(_split("area of the regions (chance)", areas, "chance", regions))
+    return MassSplit(regions, tuple(out)) if out else None
 
 
 def undefined_reasons(rows: Sequence[OverlapRow]) -> list[str]:
@@ -114,13 +128,15 @@ def _mine(record: RunRecord, model: str) -> pd.DataFrame:
     """Attention rows of one model on scenes with an object, each with its block."""
     frame, scenes = record.frame("attention"), record.frame("scenes")
     frame = frame[frame["model"] == model]
-    if "presence" in scenes:
-        scenes = scenes[scenes["presence"] == "object"]
+    if PRESENCE in scenes:
+        scenes = scenes[scenes[PRESENCE] == "object"]
     blocks = scenes.drop_duplicates("scene_id")[["scene_id", "block_id"]]
     return frame.merge(blocks, on="scene_id", how="inner")
 
 
-def _row(group: pd.DataFrame, metric: str, region: str, method: str, axis: figures.Axis, span: int) -> OverlapRow:
+def _row(
+    group: pd.DataFrame, metric: str, region: str, method: str, axis: figures.Axis, span: int, task: str
+) -> OverlapRow:
     means = {"model": _mean(group, method, "model"), "chance": _chance(group, method)}
     means.update({s: _mean(group, method, s) for s in (*NULLS, "ceiling")})
     mine = group[(group["method"] == method) & (group["source"] == "model")]
@@ -136,7 +152,7 @@ def _row(group: pd.DataFrame, metric: str, region: str, method: str, axis: figur
         values=tuple(number(means[c], False) for c in COLUMNS),
         line=figures.comparison(marks, axis),
         usable=f"{int(mine['value'].notna().sum())} of {len(mine)}",
-        undefined=tuple(words.reason(str(r)) for r in sorted(reasons.unique())),
+        undefined=tuple(words.reason(str(r), task) for r in sorted(reasons.unique())),
         beats=not math.isnan(means["model"]) and all(means["model"] > v for v in nulls),
     )
 
@@ -187,8 +203,8 @@ def _size(row: pd.Series) -> str:
     return f"{int(row['scenes'])} scenes, {int(row['blocks'])} blocks"
 
 
-def _split(label: str, rows: pd.DataFrame, column: str) -> Split:
-    parts = [(r, _over_blocks(rows[rows["region"] == r], column)) for r in REGION_ORDER]
+def _split(label: str, rows: pd.DataFrame, column: str, regions: Sequence[str]) -> Split:
+    parts = [(r, _over_blocks(rows[rows["region"] == r], column)) for r in regions]
     return Split(label, figures.shares(parts, _BAR_WIDTH))
 
 

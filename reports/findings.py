@@ -10,12 +10,19 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import figures, words
+from reports.levels import parse_contrast
 from reports.numbers import count, difference, interval, number, small_p
 from reports.pairs import Comparison, Pair, choose, pairs_by_block
-from reports.run_record import RunRecord, parse_contrast, without_home
-from reports.scene_views import FALSE_ALARM, OBSTACLE, Gallery, SceneView
+from reports.run_record import RunRecord, without_home
+from reports.scene_views import MISTAKEN, TRUE, Gallery, SceneView
+from scenes.design import OBJECT
 
 MAX_CARDS = 15
+_FACTS = {  # task -> metrics printed beneath every example
+    "proximity": ("sensor_miss", "sensor_false_alarm"),
+    words.CLASSIFICATION: ("target_probability", "logit_margin"),
+}
+_SAID = {words.CLASSIFICATION: ("top1", "top5")}  # what an example's answer says anyway
 _BAR_WIDTH, _SMALL_BAR_WIDTH = 340, 200
 
 
@@ -45,7 +52,8 @@ class Card:
     bar: Markup
     small_bar: Markup
     facts: tuple[tuple[str, str], ...]
-    expected: bool
+    expectation: str  # what the training recipe says of it
+    is_unexpected: bool
     ranked: bool
     usable: str
     examples: tuple[Example, ...]
@@ -117,7 +125,8 @@ def _card(
         bar=figures.effect_bar(*numbers, axis[0], known.percent),
         small_bar=figures.effect_bar(*numbers, axis[1], known.percent, labelled=False),
         facts=tuple(_facts(row, effect, known)),
-        expected=bool(row["expected"]),
+        expectation=_expectation(record, row),
+        is_unexpected=bool(record.model(str(row["model"])).get("recipe")) and not row["expected"],
         ranked=bool(row["ranked"]),
         usable=count(int(row["usable_n"]), total),
         examples=tuple(_examples(record, gallery, row, effect, known)),
@@ -137,7 +146,10 @@ def _facts(row: pd.Series, effect: pd.Series | None, known: words.Metric) -> lis
         if int(effect["order"]) > 1 and not math.isnan(effect["excess"]):
             excess = difference(effect["excess"], known.percent)
             excess += " " + interval(effect["excess_low"], effect["excess_high"], known.percent)
-            facts.append(("beyond the sum of each alone", excess))
+            on_object = OBJECT in parse_contrast(str(row["condition"]))
+            facts.append(
+                ("beyond the mean of the other objects" if on_object else "beyond the sum of each alone", excess)
+            )
         facts.append(("criterion's margin", number(effect["margin"], known.percent)))
         facts.append((f"q (p {small_p(effect['p'])}, {words.reason(str(effect['test']))} test)", small_p(row["q"])))
         facts.append(("usable blocks", f"{int(row['usable_n'])} of {int(effect['n'])}"))
@@ -154,9 +166,9 @@ def _examples(
     region = "-" if method == "-" else "object" if effect is None else str(effect["region"])
     levels, partner = parse_contrast(str(row["condition"])), parse_contrast(str(row["control"]))
     pairs = pairs_by_block(record, Comparison(model, known.name, method, region, levels, partner))
-    own = (known.name,) if method == "-" else ()
-    metrics = tuple(dict.fromkeys([*own, "sensor_miss", "sensor_false_alarm"]))
-    target = FALSE_ALARM if known.name.startswith(("sensor_false_alarm", "scene_false_alarm")) else OBSTACLE
+    own = (known.name,) if method == "-" and known.name not in _SAID.get(record.task, ()) else ()
+    metrics = tuple(dict.fromkeys([*own, *_FACTS.get(record.task, ())]))
+    target = MISTAKEN if known.name.startswith(("sensor_false_alarm", "scene_false_alarm")) else TRUE
     out = []
     for block, why in choose(pairs, str(row["example_blocks"]).split()):
         pair = pairs[block]
@@ -172,10 +184,19 @@ def _examples(
 
 def _heading(record: RunRecord, row: pd.Series, block: str, pair: Pair, why: str) -> str:
     others = {f: str(pair.cell[f]) for f in record.levels if f not in parse_contrast(str(row["condition"]))}
+    both = f"; in both pictures {words.condition(others)}" if others else ""
+    if record.objects:
+        return f"{words.capital(words.block(block))}: {why}{both}"
     distance = pair.cell["distance_m"]
     what = f"{pair.cell['shape']} at {100 * distance:.0f} cm" if not math.isnan(distance) else "no obstacle"
-    both = f"; in both pictures {words.condition(others)}" if others else ""
     return f"Block {block} ({pair.cell['stratum']}, {what}), {why}{both}"
+
+
+def _expectation(record: RunRecord, row: pd.Series) -> str:
+    if not record.model(str(row["model"])).get("recipe"):
+        return "no training recipe declared"
+    outside = "outside the training recipe: to be expected"
+    return outside if row["expected"] else "inside the training recipe: not to be expected"
 
 
 def _effect_row(record: RunRecord, row: pd.Series) -> pd.Series | None:

@@ -10,7 +10,8 @@ UNDEFINED = "undefined"
 
 
 def number(value: float, percent: bool = True, signed: bool = False) -> str:
-    """`value` as text. Percent: 0.42 -> '42 %', 0.004 -> '0.4 %'; else up to three figures. NaN -> 'undefined'."""
+    """`value` as text. Percent: 0.42 -> '42 %', 0.004 -> '0.4 %', hardly any -> '<0.1 %'; else up to three figures.
+    NaN -> 'undefined'."""
     if math.isnan(value):
         return UNDEFINED
     sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
@@ -53,6 +54,8 @@ def _percent(value: float) -> str:
     scaled = 100 * value
     if 99.5 <= scaled < 100:  # nearly all is not all
         return f"{min(scaled, 99.9):.1f}"
+    if 0 < scaled < 0.05:  # hardly any is not none
+        return "<0.1"
     return f"{scaled:.0f}" if scaled == 0 or scaled >= 0.95 else f"{scaled:.1f}"
 
 

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from reports import arms, attention, colour_map, factor_tables, figures, findings, grids, provenance, quality, words
+from reports import (
+    answer_bars,
+    arms,
+    attention,
+    colour_map,
+    factor_tables,
+    figures,
+    findings,
+    grids,
+    object_tables,
+    provenance,
+    quality,
+    words,
+)
 from reports.arm_scenes import arm_scenes
 from reports.picture_run import flip_sentence, picture_views
 from reports.pictures import Assets
 from reports.run_record import RunRecord, read_run
 from reports.scene_views import Gallery
 from reports.summary import summarise
-from scenes.store import Store
+from scenes.store import Render, Store
+
+Reader = Callable[[str], Render]
 
 
 def write_report(run_dir: Path, store_root: Path) -> Path:
@@ -31,10 +48,9 @@ def write_report(run_dir: Path, store_root: Path) -> Path:
     folder = run_dir / "report"
     folder.mkdir(parents=True, exist_ok=True)
     assets = Assets(folder / "assets")
-    gallery = Gallery(record, Store(store_root).read, assets)
     page = folder / "index.html"
     partial = folder / "index.html.partial"
-    partial.write_text(_html(record, gallery), encoding="utf-8")
+    partial.write_text(_html(record, Store(store_root).read, assets), encoding="utf-8")
     os.replace(partial, page)
     _drop_stale(assets)
     return page
@@ -51,35 +67,90 @@ def _environment() -> Environment:
     )
 
 
-def _html(record: RunRecord, gallery: Gallery) -> str:
-    parts = {"record": record, "summary": summarise(record), **_figures()}
-    parts |= _pictures(record, gallery) if record.is_pictures else _sections(record, gallery)
-    return _environment().get_template("page.html").render(parts)
+def _html(record: RunRecord, reader: Reader, assets: Assets) -> str:
+    environment, shared = _environment(), {**_figures(), **_background(record)}
+    if record.is_pictures:
+        pictures = _pictures(record, Gallery(record, reader, assets))
+        return environment.get_template("page.html").render(
+            record=record, summary=summarise(record, {}), **pictures, **shared
+        )
+    sets, tasks = record.scene_sets, {record.task_of(m) for m in record.models}
+    parts = {s: (record.part(s), f"{s}-" if len(sets) > 1 else "") for s in sets}
+    rendered = [_part(s, own, anchor, Gallery(own, reader, assets), shared) for s, (own, anchor) in parts.items()]
+    return environment.get_template("page.html").render(
+        record=record,
+        summary=summarise(record, parts),
+        parts=rendered,
+        has_classes=words.CLASSIFICATION in tasks,
+        has_proximity=bool(tasks - {words.CLASSIFICATION}) or not tasks,
+        **shared,
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """The sections of one scene set. anchor: what their ids begin with, empty where there is one set; contents: (id,
+    title) of each."""
+
+    title: str
+    short: str
+    anchor: str
+    contents: tuple[tuple[str, str], ...]
+    html: Markup
+
+
+def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shared: Mapping[str, Any]) -> Part:
+    title, short = words.scene_set(scene_set)
+    sections = _sections(record, gallery)
+    contents = [
+        ("findings", "Findings"),
+        ("factors", "Factor tables" if not record.objects else "Object by condition"),
+        ("interventions", "Interventions"),
+        ("attention", "Attention overlap"),
+        ("quality", "Prediction quality"),
+    ]
+    if any(sections["named_tables"].values()):
+        contents.insert(1, ("taken-for", "What it was taken for"))
+    depth = 3 if anchor else 2
+    html = (
+        _environment()
+        .get_template("part.html")
+        .render(
+            record=record,
+            anchor=anchor,
+            **{f"h{i}": f"h{depth + i - 2}" for i in (2, 3, 4)},
+            **sections,
+            **shared,
+        )
+    )
+    return Part(title, short, anchor, tuple((f"{anchor}{i}", t) for i, t in contents), Markup(html))
 
 
 def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
-    """Everything of a run over rendered scenes."""
+    """Everything of the scenes of one scene set."""
     models = record.models
     overlap = {m: attention.overlap(record, m) for m in models}
     notes = {m: {"relevance_mass_accuracy": _notes(gallery, m)} for m in models}
+    tables = object_tables.object_tables if record.is_one_at_a_time else factor_tables.factor_tables
     return {
         "cards": findings.cards(record, gallery),
         "hidden": findings.hidden(record),
-        "tables": {m: factor_tables.factor_tables(record, m, notes[m]) for m in models},
+        "tables": {m: tables(record, m, notes[m]) for m in models},
+        "partner_note": object_tables.partner_note(record),
+        "named_tables": {m: object_tables.named_table(record, gallery, m) for m in models},
         "arm_sentences": {m: arms.sentences(record, m) for m in models},
         "arm_tables": {m: arms.arm_tables(record, m) for m in models},
         "arm_scenes": {m: arm_scenes(record, gallery, m) for m in models},
         "overlap": overlap,
         "undefined_reasons": {m: attention.undefined_reasons(rows) for m, rows in overlap.items()},
         "earned": {m: attention.earned(record, m) for m in models},
-        "splits": {m: attention.splits(record, m) for m in models},
+        "mass_splits": {m: attention.mass_split(record, m) for m in models},
         "auc_tables": {m: quality.auc_tables(record, m) for m in models},
         "condition_tables": {m: quality.condition_table(record, m) for m in models},
         "render_checks": quality.render_checks(record),
-        "picture_factors": quality.picture_factors(record),
-        "picture_facts": quality.picture_facts(record),
+        "picture_table": quality.picture_table(record),
         "clipped": quality.clipped_sentence(record),
-        **_background(record),
+        "has_outside": bool((record.frame("scenes")["outside_px"] > 0).any()),
     }
 
 
@@ -87,7 +158,7 @@ def _pictures(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
     """Everything of a run over pictures without ground truth."""
     views = {m: picture_views(record, gallery, m) for m in record.models}
     flips = {m: flip_sentence(record, m) for m in record.models}
-    return {"picture_views": views, "flips": flips, **_background(record)}
+    return {"picture_views": views, "flips": flips}
 
 
 def _background(record: RunRecord) -> Mapping[str, Any]:
@@ -109,6 +180,7 @@ def _figures() -> Mapping[str, Any]:
         "findings": findings,
         "legend_glyph": figures.legend_glyph,
         "legend_cell": grids.legend_cell,
+        "legend_bar": answer_bars.legend_bar,
         "grid_states": grids.STATES,
         "colour_stops": colour_map.stops(),
         "shades": range(factor_tables.SHADES),

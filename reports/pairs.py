@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports import words
-from reports.run_record import RunRecord, ordered
+from reports.levels import counting_order, ordered
+from reports.run_record import RunRecord
+from scenes.design import OBJECT
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def pairs_by_block(record: RunRecord, comparison: Comparison) -> dict[str, Pair]
     others = [f for f in record.levels if f not in comparison.levels]
     choices = [ordered(record.levels[f], [record.control[f]]) for f in others]
     out: dict[str, Pair] = {}
-    for block in record.blocks:
+    for block in record.blocks_of(comparison.levels.get(OBJECT)):
         for combination in itertools.product(*choices):
             pair = _pair(record, comparison, dict(zip(others, combination, strict=True)), block)
             best = out.get(block)
@@ -52,10 +54,15 @@ def pairs_by_block(record: RunRecord, comparison: Comparison) -> dict[str, Pair]
 
 
 def choose(pairs: Mapping[str, Pair], named: Sequence[str]) -> list[tuple[str, str]]:
-    """(block, why it is shown): the first two of the named worst blocks, and the block in the middle of all."""
-    worst = [b for b in named if b in pairs][:2]
+    """(block, why it is shown): two of the named worst blocks, and the block in the middle of all.
+
+    The two are the first, and the next of another object where there is one.
+    """
+    worst = [b for b in named if b in pairs]
+    others = [b for b in worst[1:] if b.rpartition(".")[0] != worst[0].rpartition(".")[0]]
+    worst = [*worst[:1], *(others or worst[1:])[:1]]
     chosen = [(b, "among the worst blocks") for b in worst]
-    ranked = sorted((p.worse, len(b), b) for b, p in pairs.items() if not math.isnan(p.worse))
+    ranked = sorted((p.worse, counting_order(b), b) for b, p in pairs.items() if not math.isnan(p.worse))
     middle = ranked[(len(ranked) - 1) // 2][2] if ranked else None
     if middle is not None and middle not in worst:
         chosen.append((middle, "the block in the middle"))

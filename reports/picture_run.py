@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from markupsafe import Markup
 from PIL import Image
 
 from reports import pictures, words
+from reports.answer_bars import WIDE, answer_bars
 from reports.grids import output_grid
 from reports.numbers import number
 from reports.pictures import Picture
-from reports.run_record import RunRecord
+from reports.run_record import Answer, RunRecord
 from reports.scene_views import Gallery
 
 _WIDTH = 320  # px
@@ -30,6 +31,7 @@ class PictureView:
     overlay: Picture | None
     overlay_note: str
     grid: Markup | None
+    bars: Markup | None
     facts: tuple[tuple[str, str], ...]
 
 
@@ -46,6 +48,9 @@ def flip_sentence(record: RunRecord, model: str) -> str:
     flipped = frame.loc[frame["model"] == model, "flipped"].dropna()
     if not len(flipped):
         return ""
+    if record.task_of(model) == words.CLASSIFICATION:
+        changed = int((flipped > 0).sum())
+        return f"In {changed} of these {len(flipped)} pictures another class is named first in the other channel order."
     return (
         f"Over these {len(flipped)} pictures {number(flipped.mean())} of the decisions change with the channel order."
     )
@@ -57,6 +62,10 @@ def _view(record: RunRecord, gallery: Gallery, model: str, row: pd.Series) -> Pi
     shown = _sized(rgb) if rgb is not None else None
     overlay, note = (None, "no picture") if shown is None else _overlay(record, gallery, model, name, shown)
     picture = gallery.assets.save(f"picture-{name}", shown, f"Picture {name}") if shown is not None else None
+    if record.task_of(model) == words.CLASSIFICATION:
+        answers = record.answers(model, name) or record.answers(model, Path(name).stem)
+        facts = _of_classes(answers, row)
+        return PictureView(name, picture, overlay, note, None, answer_bars(answers, WIDE), facts)
     probability = _first(record, model, name)
     grid = None
     if probability is not None:
@@ -67,7 +76,18 @@ def _view(record: RunRecord, gallery: Gallery, model: str, row: pd.Series) -> Pi
         ("mean absolute difference", f"{row['mean_abs_difference']:.3f}"),
         ("decisions at .5 that flip", number(row["flipped"])),
     )
-    return PictureView(name, picture, overlay, note, grid, facts)
+    return PictureView(name, picture, overlay, note, grid, None, facts)
+
+
+def _of_classes(answers: Sequence[Answer], row: pd.Series) -> tuple[tuple[str, str], ...]:
+    """Of a classifier's mean output nothing can be said: probabilities of classes share out 1."""
+    first = answers[0] if answers else None
+    flips = "undefined" if np.isnan(row["flipped"]) else "yes" if row["flipped"] > 0 else "no"
+    return (
+        ("named first", first.name if first else "undefined"),
+        ("its probability", number(first.probability) if first else "undefined"),
+        ("another class in the other channel order", flips),
+    )
 
 
 def _overlay(record: RunRecord, gallery: Gallery, model: str, name: str, rgb: np.ndarray) -> tuple[Picture | None, str]:
@@ -79,7 +99,9 @@ def _overlay(record: RunRecord, gallery: Gallery, model: str, name: str, rgb: np
     drawn, peak = pictures.overlay(rgb, values, nothing, nothing, 1, "no ground truth: a picture, not a measurement")
     method = words.method(record.primary_method)
     alt = f"{method} over picture {name}; no ground truth"
-    return gallery.assets.save(f"picture-{name}-{model}", drawn, alt), f"{method}, peak {peak:.2g}"
+    of = record.answers(model, name)[:1]
+    said = f"{method} of ‘{of[0].name}’" if of else method
+    return gallery.assets.save(f"picture-{name}-{model}", drawn, alt), f"{said}, peak {peak:.2g}"
 
 
 def _first(record: RunRecord, model: str, name: str) -> np.ndarray | None:

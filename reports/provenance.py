@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import figures
+from reports import figures, words
 from reports.run_record import RunRecord, without_home
 
 _TWINS = (  # file stem, what stands in it
@@ -23,6 +23,8 @@ _TWINS = (  # file stem, what stands in it
     ("scenes", "cells of the design"),
     ("labels", "truth"),
     ("responses", "outputs"),
+    ("answers", "the five likeliest classes per scene"),
+    ("taken_for", "what objects were taken for, per condition"),
     ("predictions", "task metrics per cell"),
     ("attention", "attention overlap per scene"),
     ("verdict", "verdict"),
@@ -48,6 +50,8 @@ class ModelCard:
 def model_card(record: RunRecord, name: str) -> ModelCard:
     """The checkpoint of one model as run.json and its card describe it."""
     entry, card = record.model(name), record.card(name)
+    asked = {words.CLASSIFICATION: "which of ImageNet's classes is in the picture"}
+    shown = () if record.task_of(name) in asked else (("threshold", "operating threshold"),)
     facts = [
         (label, entry.get(key))
         for key, label in (
@@ -55,9 +59,10 @@ def model_card(record: RunRecord, name: str) -> ModelCard:
             ("checkpoint", "checkpoint file"),
             ("sha256", "sha256"),
             ("target_layer", "target layer of CAM methods"),
-            ("threshold", "operating threshold"),
+            *shown,
         )
     ]
+    facts.insert(0, ("asked", asked.get(record.task_of(name), "what the robot's proximity sensors will see")))
     recipe = entry.get("recipe") or {}
     loss = _series(card)
     return ModelCard(

@@ -12,12 +12,15 @@ import pandas as pd
 from audit.metrics.cells import SENSORS
 from reports import words
 from reports.factor_tables import why_undefined
+from reports.levels import ALL, PRESENCES, ordered
 from reports.numbers import count, interval, number
-from reports.run_record import RunRecord, ordered
+from reports.run_record import RunRecord
+from scenes.design import OBJECT, PRESENCE
 
 _METRIC_ORDER = (
     "sensor_miss", "sensor_false_alarm", "scene_miss", "scene_false_alarm", "sensor_miss_at_half",
-    "sensor_false_alarm_at_half", "brier", "auc", "sensor_alarm", "scene_alarm", "target_logit",
+    "sensor_false_alarm_at_half", "brier", "auc", "sensor_alarm", "scene_alarm",
+    "top1", "top5", "target_probability", "logit_margin", "target_logit",
 )  # fmt: skip
 
 
@@ -49,10 +52,11 @@ class ConditionRow:
 
 @dataclass(frozen=True)
 class ConditionTable:
-    """Every condition of one model with its task metrics."""
+    """Every condition of one model with its task metrics. has_recipe: whether the checkpoint declares one."""
 
     factors: tuple[str, ...]
     metrics: tuple[words.Metric, ...]
+    has_recipe: bool
     rows: tuple[ConditionRow, ...]
 
 
@@ -80,7 +84,7 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
     frame = frame[(frame["model"] == model) & (frame["method"] == "-")]
     if not len(frame):
         return None
-    factors = tuple(f for f in ("presence", *record.levels) if f in frame)
+    factors = tuple(f for f in _factors(record) if f in frame)
     metrics = tuple(words.metric(m) for m in ordered(list(frame["metric"]), _METRIC_ORDER))
     found: dict[tuple[str, ...], dict[str, pd.Series]] = {}
     for _, row in frame.iterrows():
@@ -90,12 +94,12 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
     rows = []
     for key in keys:
         first = next(iter(found[key].values()))
-        control = all(record.control.get(f) == v for f, v in zip(factors, key, strict=True))
+        control = all(record.control.get(f, ALL) == v for f, v in zip(factors, key, strict=True))
         levels = dict(zip(factors, key, strict=True))
         cells = tuple(_condition_cell(record, model, found[key].get(m.name), m, levels) for m in metrics)
         blocks = max(int(r["n"]) for r in found[key].values())
         rows.append(ConditionRow(key, blocks, control, bool(first["in_recipe"]), cells))
-    return ConditionTable(factors, metrics, tuple(rows))
+    return ConditionTable(factors, metrics, bool(record.model(model).get("recipe")), tuple(rows))
 
 
 def render_checks(record: RunRecord) -> list[tuple[str, str, int]]:
@@ -109,32 +113,50 @@ def render_checks(record: RunRecord) -> list[tuple[str, str, int]]:
     return sorted(rows, key=lambda r: (r[0] != "ok", r))
 
 
-def picture_facts(record: RunRecord) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Per condition: (levels, numbers) of the rendered pictures: clipped shares, colour contrast, object pixels."""
+@dataclass(frozen=True)
+class PictureTable:
+    """Numbers of the rendered pictures per condition. numbers: heads of their columns; rows: (levels, numbers)."""
+
+    factors: tuple[str, ...]
+    numbers: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+
+def picture_table(record: RunRecord) -> PictureTable | None:
+    """Clipped shares, colour contrast and brightness of every condition; what no picture has is left out."""
     scenes = record.frame("scenes")
     scenes = scenes[scenes["status"] == "ok"] if len(scenes) else scenes
     if not len(scenes):
-        return []
-    factors = [f for f in ("presence", *record.levels) if f in scenes]
+        return None
+    factors = [f for f in _factors(record) if f in scenes]
     rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
-    out: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    columns = [c for c in _PICTURE_COLUMNS if scenes[c.name].notna().any()]
+    rows = []
     for key, group in scenes.groupby(factors, sort=True):
-        shown = (
-            number(group["object_clipped"].mean()),
-            number(group["floor_clipped"].mean()),
-            number(group["albedo_delta_e"].dropna().median(), percent=False),
-            number(group["contour_delta_e"].dropna().median(), percent=False),
-            number(group["mean_luminance"].mean(), percent=False),
-            str(len(group)),
-        )
-        out.append((tuple(str(v) for v in key), shown))
-    out.sort(key=lambda r: tuple(rank[f].get(v, 99) for f, v in zip(factors, r[0], strict=True)))
-    return out
+        shown = [number(c.of(group[c.name]), c.percent) for c in columns]
+        rows.append((tuple(str(v) for v in key), (*shown, str(len(group)))))
+    rows.sort(key=lambda r: tuple(rank[f].get(v, 99) for f, v in zip(factors, r[0], strict=True)))
+    return PictureTable(tuple(factors), (*(c.title for c in columns), "scenes"), tuple(rows))
 
 
-def picture_factors(record: RunRecord) -> list[str]:
-    """The factor columns of `picture_facts`."""
-    return [f for f in ("presence", *record.levels) if f in record.frame("scenes")]
+@dataclass(frozen=True)
+class _PictureColumn:
+    name: str
+    title: str
+    percent: bool
+    is_median: bool
+
+    def of(self, values: pd.Series) -> float:
+        return float(values.dropna().median() if self.is_median else values.mean())
+
+
+_PICTURE_COLUMNS = (
+    _PictureColumn("object_clipped", "object clipped", True, False),
+    _PictureColumn("floor_clipped", "floor clipped", True, False),
+    _PictureColumn("albedo_delta_e", "albedo difference", False, True),
+    _PictureColumn("contour_delta_e", "contour difference", False, True),
+    _PictureColumn("mean_luminance", "mean luminance", False, False),
+)
 
 
 def clipped_sentence(record: RunRecord) -> str:
@@ -143,7 +165,7 @@ def clipped_sentence(record: RunRecord) -> str:
     scenes = scenes[scenes["status"] == "ok"] if len(scenes) else scenes
     if not len(scenes):
         return ""
-    factors = [f for f in record.levels if f in scenes]
+    factors = [f for f in _factors(record) if f in scenes and f != PRESENCE]
     parts = []
     for column, name in (("object_clipped", "object"), ("floor_clipped", "floor")):
         means = scenes.groupby(factors, sort=True)[column].mean().dropna()
@@ -206,8 +228,15 @@ def _condition_cell(
     )
 
 
+def _factors(record: RunRecord) -> tuple[str, ...]:
+    """Everything that tells conditions apart, the object too where there are several."""
+    return (PRESENCE, *((OBJECT,) if record.objects else ()), *record.levels)
+
+
 def _order(record: RunRecord, factor: str) -> tuple[str, ...]:
-    return ("object", "ghost", "empty") if factor == "presence" else record.levels[factor]
+    if factor == OBJECT:
+        return (ALL, *record.objects)
+    return PRESENCES if factor == PRESENCE else record.levels[factor]
 
 
 def _get(row: Any, name: str) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,13 @@ import pandas as pd
 import yaml
 
 from audit import tables
-from scenes.manifest import SCENES
-from scenes.table import Table
+from audit.config import PICTURES, SCENE_SETS
+from reports.levels import ALL, PRESENCES, counting_order, ordered, parse_contrast
+from reports.run_frames import read_frames, restricted
+from scenes.design import OBJECT, PRESENCE
+from scenes.factors import REGISTRY
+from scenes.manifest import ABSENT
 
-_PRESENCE = ("object", "ghost", "empty")
 _HOME = re.compile(r"(/home/[^/\s]+|/Users/[^/\s]+|/root)(?=/|\s|$)")
 
 
@@ -33,8 +37,21 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A class that a network named, with its probability, and whether it is right for the object."""
+
+    name: str
+    probability: float
+    is_right: bool
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """What the run directory `folder` holds. A table whose stage did not run is an empty frame, never an error."""
+    """What the run directory `folder` holds. A table whose stage did not run is an empty frame, never an error.
+
+    scene_set: '' for the whole run; else this is the part of it that was shown one scene set (see `part`), with that
+    set's models, rows and factors alone.
+    """
 
     folder: Path
     run: Mapping[str, Any]
@@ -42,15 +59,40 @@ class RunRecord:
     config: Mapping[str, Any]
     config_text: str
     frames: Mapping[str, pd.DataFrame]
+    scene_set: str = ""
 
     def frame(self, name: str) -> pd.DataFrame:
         """The table called `name` (see audit.tables), empty where it was not written."""
         return self.frames[name]
 
+    def part(self, scene_set: str) -> RunRecord:
+        """The run restricted to one scene set."""
+        frames = restricted(self.frames, scene_set, self._models_of(scene_set))
+        return dataclasses.replace(self, scene_set=scene_set, frames=frames)
+
+    @cached_property
+    def scene_sets(self) -> tuple[str, ...]:
+        """The scene sets that some model was shown, in the order of the configuration."""
+        shown = {self.scene_set_of(m) for m in self.models} | set(self.frame("scenes").get("scene_set", ()))
+        designed = list(_mapping(self.config.get("designs")))
+        return tuple(ordered(shown, designed)) or tuple(designed) or tuple(SCENE_SETS.values())[:1]
+
+    @property
+    def task(self) -> str:
+        """What the models of this part are asked: proximity, classification."""
+        asked = {s: t for t, s in SCENE_SETS.items()}
+        return next((self.task_of(m) for m in self.models), asked.get(self.scene_set, next(iter(SCENE_SETS))))
+
+    def task_of(self, name: str) -> str:
+        """What one model is asked."""
+        return str(self.model(name).get("task") or next(iter(SCENE_SETS)))
+
     @property
     def is_pictures(self) -> bool:
         """True for a run over pictures without ground truth."""
-        return bool(self.design.get("scene_set") == "pictures" or (len(self.frame("pictures")) and not self.has_scenes))
+        return PICTURES in _mapping(self.config.get("designs")) or (
+            len(self.frame("pictures")) > 0 and not self.has_scenes
+        )
 
     @property
     def has_scenes(self) -> bool:
@@ -58,7 +100,8 @@ class RunRecord:
 
     @property
     def design(self) -> Mapping[str, Any]:
-        return _mapping(self.config.get("design"))
+        """The design of this part's scene set."""
+        return _mapping(_mapping(self.config.get("designs")).get(self.scene_set))
 
     @property
     def criterion(self) -> Mapping[str, Any]:
@@ -77,9 +120,23 @@ class RunRecord:
     @cached_property
     def models(self) -> tuple[str, ...]:
         """Names of the audited models, in the order of run.json."""
+        if self.scene_set:
+            return self._models_of(self.scene_set)
         named = list(_mapping(self.run.get("models")))
         seen = [m for t in ("conditions", "predictions", "pictures") for m in self.frame(t).get("model", [])]
         return tuple(dict.fromkeys([*named, *sorted(set(seen))]))
+
+    def scene_set_of(self, name: str) -> str:
+        """The scene set that a model is shown: as run.json says, else the first of the configuration."""
+        entry = self.model(name)
+        found = entry.get("scene_set") or SCENE_SETS.get(str(entry.get("task")))
+        designed = list(_mapping(self.config.get("designs"))) or list(SCENE_SETS.values())
+        return str(found or designed[0])
+
+    def _models_of(self, scene_set: str) -> tuple[str, ...]:
+        named = list(_mapping(self.run.get("models")))
+        seen = {m for t in ("conditions", "predictions") for m in self.frame(t).get("model", [])}
+        return tuple(m for m in dict.fromkeys([*named, *sorted(seen)]) if self.scene_set_of(m) == scene_set)
 
     def model(self, name: str) -> Mapping[str, Any]:
         """The entry of run.json on one model; empty where there is none."""
@@ -108,33 +165,62 @@ class RunRecord:
 
     @cached_property
     def levels(self) -> Mapping[str, tuple[str, ...]]:
-        """Design factor (without `presence`) -> its levels, in the order of the design, then as found."""
+        """Factor that varies inside a block (all but presence, object) -> its levels, in the design's order, then as
+        found."""
         configured = _mapping(self.design.get("factors"))
-        named = [f for f in configured if f != "presence"]
         columns = self.frame("scenes").attrs.get("factors") or self.frame("conditions").attrs.get("factors") or []
         out: dict[str, tuple[str, ...]] = {}
-        for factor in dict.fromkeys([*named, *(c for c in columns if c != "presence")]):
+        for factor in dict.fromkeys([*configured, *columns]):
+            if factor in (PRESENCE, OBJECT):
+                continue
             found = self._found_levels(factor)
             kept = [str(v) for v in configured.get(factor, []) if str(v) in found or not found]
             out[factor] = tuple(dict.fromkeys([*kept, *sorted(found - set(kept))]))
         return out
 
     @cached_property
+    def objects(self) -> tuple[str, ...]:
+        """The objects of a design where `object` is a factor, in its order; none where the scene seed draws them."""
+        scenes = self.frame("scenes")
+        found = {str(v) for v in scenes[OBJECT]} if OBJECT in scenes else set()
+        return tuple(ordered(found, [str(v) for v in self.design.get("objects") or ()]))
+
+    @cached_property
     def control(self) -> Mapping[str, str]:
-        """Factor -> control level: as configured, else as the effects table says, else the first level."""
+        """Factor -> control level: as configured, else the factor's own, else as the effects table says, else the
+        first level."""
         out = {f: levels[0] for f, levels in self.levels.items() if levels}
-        out["presence"] = "object"
+        out[PRESENCE] = "object"
         for text in self.frame("effects").get("control", pd.Series(dtype=str)).unique():
             out.update({f: v for f, v in parse_contrast(text).items() if v in self.levels.get(f, ())})
+        known = REGISTRY.get(self.scene_set, {})
+        out.update({f: known[f].CONTROL for f in out if f in known and known[f].CONTROL in self.levels.get(f, ())})
         out.update({str(f): str(v) for f, v in _mapping(self.design.get("control")).items()})
         return out
+
+    @cached_property
+    def partners(self) -> Mapping[tuple[str, str], str]:
+        """(factor, level) -> the level it is compared with, where the effects table says it is not the control."""
+        frame = self.frame("effects")
+        out = {}
+        for contrast, control in zip(frame["contrast"], frame["control"], strict=True):
+            held = parse_contrast(control)
+            for factor, level in parse_contrast(contrast).items():
+                if factor in self.levels and held.get(factor, self.control[factor]) != self.control[factor]:
+                    out[factor, level] = held[factor]
+        return out
+
+    @property
+    def is_one_at_a_time(self) -> bool:
+        """Whether the design sets one factor at a time, or is best shown so: by object."""
+        return bool(self.objects) or self.design.get("crossing") == "one_at_a_time"
 
     @cached_property
     def presences(self) -> tuple[str, ...]:
         """The arms that were rendered."""
         scenes = self.frame("scenes")
-        found = set(scenes["presence"]) if "presence" in scenes else {"object"}
-        return tuple(p for p in _PRESENCE if p in found)
+        found = set(scenes[PRESENCE]) if PRESENCE in scenes else {"object"}
+        return tuple(p for p in PRESENCES if p in found)
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -142,25 +228,25 @@ class RunRecord:
         return self.blocks_of(None)
 
     def blocks_of(self, stratum: str | None) -> tuple[str, ...]:
-        """Block ids of one stratum (near, far, empty; None for all), in counting order."""
+        """Block ids of one stratum (near, far, empty; an object; None for all), in counting order."""
         scenes = self.frame("scenes")
         kept = scenes if stratum is None else scenes[scenes["stratum"] == stratum]
-        return tuple(sorted({str(b) for b in kept["block_id"]}, key=lambda b: (len(b), b)))
+        return tuple(sorted({str(b) for b in kept["block_id"]}, key=counting_order))
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, ...], pd.Series]:
         """(levels of `factors`, presence, block) -> row of the scenes table."""
         scenes = self.frame("scenes")
-        columns = [*self.levels, *(["presence"] if "presence" in scenes else []), "block_id"]
+        columns = [*self.levels, *([PRESENCE] if PRESENCE in scenes else []), "block_id"]
         keys = scenes[columns].astype(str).itertuples(index=False, name=None) if len(scenes) else iter(())
-        pad = () if "presence" in scenes else ("object",)
+        pad = () if PRESENCE in scenes else ("object",)
         rows = (row for _, row in scenes.iterrows())
         return {(*k[:-1], *pad, k[-1]): row for k, row in zip(keys, rows, strict=True)}
 
     def cell(self, condition: Mapping[str, str], block: str) -> pd.Series | None:
         """The row of the scenes table for one condition (missing factors at control) and block; None if not there."""
         full = {**self.control, **condition}
-        return self.cells.get((*(full[f] for f in self.levels), full.get("presence", "object"), block))
+        return self.cells.get((*(full[f] for f in self.levels), full.get(PRESENCE, "object"), block))
 
     @cached_property
     def _predicted(self) -> Mapping[tuple[str, str, str], tuple[float, str]]:
@@ -193,12 +279,15 @@ class RunRecord:
         return {key: Estimate(m, low, high, int(n)) for key, (m, low, high, n) in zip(keys, numbers, strict=True)}
 
     def intervention(self, model: str, response: str, effect: str, levels: Mapping[str, str]) -> Estimate | None:
-        """One effect or arm at levels of relation, light and cast_shadow (`all`: their mean); None if not analysed.
+        """One effect or arm at levels of relation, light, cast_shadow and object (`all`: their mean); None if not
+        analysed. A factor that is not named, or that the design lacks, does not count.
 
         The light's own effect is of the empty floor, and stands at `all` relations and shadows.
         """
-        at = {**levels, "relation": "all", "cast_shadow": "all"} if effect == "light" else levels
-        return self._interventions.get((model, response, effect, at["relation"], at["light"], at["cast_shadow"]))
+        of_light = {f: ALL for f in ("relation", "cast_shadow") if f in self.levels}
+        at = {**levels, **of_light} if effect == "light" else levels
+        asked = {"model": model, "response": response, "effect": effect, **at}
+        return self._interventions.get(tuple(asked.get(c, ABSENT) for c in tables.INTERVENTIONS.key))
 
     @cached_property
     def _labels(self) -> Mapping[str, np.ndarray]:
@@ -206,7 +295,7 @@ class RunRecord:
         return {s: np.asarray(v, dtype=np.int8) for s, v in zip(frame["scene_id"], frame["label"], strict=True)}
 
     def label(self, scene_id: str) -> np.ndarray | None:
-        """(155,) int8 truth of a scene, index d * 5 + s; 1, 0, -1 = unknown. None where there is none."""
+        """(K,) int8 truth of a scene per output of the task; 1, 0, -1 = unknown. None where there is none."""
         return self._labels.get(scene_id)
 
     @cached_property
@@ -217,8 +306,22 @@ class RunRecord:
         return dict(zip(keys, values, strict=True))
 
     def response(self, model: str, scene_id: str) -> np.ndarray | None:
-        """(155,) float32 probabilities the model gave for a scene, or None."""
+        """(K,) float32 probabilities the model gave for a scene, or None."""
         return self._responses.get((model, scene_id))
+
+    @cached_property
+    def _answers(self) -> Mapping[tuple[str, str], tuple[Answer, ...]]:
+        frame = self.frame("answers").sort_values(["model", "scene_id", "rank"], kind="stable")
+        out: dict[tuple[str, str], tuple[Answer, ...]] = {}
+        columns = (frame[c] for c in ("model", "scene_id", "answer", "probability", "is_right"))
+        for model, scene_id, name, probability, is_right in zip(*columns, strict=True):
+            answer = Answer(str(name), float(probability), bool(is_right))
+            out[model, scene_id] = (*out.get((model, scene_id), ()), answer)
+        return out
+
+    def answers(self, model: str, scene_id: str) -> tuple[Answer, ...]:
+        """What a classifier named in a scene, likeliest first; empty for other tasks."""
+        return self._answers.get((model, scene_id), ())
 
     def _found_levels(self, factor: str) -> set[str]:
         for name in ("scenes", "conditions"):
@@ -230,7 +333,6 @@ class RunRecord:
 
 def read_run(folder: Path) -> RunRecord:
     """Read the run directory `folder`. Raises scenes.table.TableError on a table of another schema version."""
-    frames = {t.name: _optional(t, folder) for t in (SCENES, *tables.ALL)}
     config_text = _text(folder / "config.yaml")
     return RunRecord(
         folder=folder,
@@ -238,29 +340,13 @@ def read_run(folder: Path) -> RunRecord:
         verdict=_mapping(json.loads(_text(folder / "verdict.json") or "{}")),
         config=_mapping(yaml.safe_load(config_text)),
         config_text=without_home(config_text),
-        frames=frames,
+        frames=read_frames(folder),
     )
-
-
-def parse_contrast(text: str) -> dict[str, str]:
-    """'light=back & relation=equal' -> {'light': 'back', 'relation': 'equal'}; parts without '=' are left out."""
-    pairs = (part.split("=", 1) for part in text.split("&") if "=" in part)
-    return {factor.strip(): level.strip() for factor, level in pairs}
 
 
 def without_home(text: str) -> str:
     """`text` with people's home folders written as `~`: a report is passed around."""
     return _HOME.sub("~", text)
-
-
-def ordered(values: Sequence[str], order: Sequence[str]) -> list[str]:
-    """Unique `values`, those named in `order` first and in its order, the rest sorted."""
-    unique = set(values)
-    return [v for v in order if v in unique] + sorted(unique - set(order))
-
-
-def _optional(table: Table, folder: Path) -> pd.DataFrame:
-    return table.read(folder) if (folder / f"{table.name}.parquet").is_file() else table.empty()
 
 
 def _text(path: Path) -> str:

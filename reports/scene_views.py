@@ -1,4 +1,7 @@
-"""One scene as a reader sees it: rendered picture, attribution over it, predicted against true grid, its numbers."""
+"""One scene as a reader sees it: rendered picture, attribution over it, what was answered, and its numbers.
+
+What is answered differs by task: a grid of the 31 x 5 cells beside the truth, or bars of the five likeliest classes.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,49 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import pictures, words
+from reports.answer_bars import NARROW, WIDE, answer_bars
 from reports.grids import output_grid
 from reports.numbers import number
 from reports.pictures import Assets, Picture
 from reports.run_record import RunRecord
+from scenes.design import OBJECT, PRESENCE
 from scenes.store import Render, StoreError
 
 _PICTURE_WIDTH = 240  # px, of the pictures beside an example; the arms are shown at two thirds
 _ARM_WIDTH = 160
-OBSTACLE, FALSE_ALARM = "", "false_alarm"  # folders below attributions/<model>
+TRUE, MISTAKEN = (
+    "",
+    "mistaken",
+)  # folders below attributions/<model>: maps of what is true, of what was answered instead
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A picture with the line beneath it."""
+
+    picture: Picture
+    caption: str
 
 
 @dataclass(frozen=True)
 class SceneView:
-    """What the page shows of one scene. A part that cannot be shown is None and `note` says why."""
+    """What the page shows of one scene: the picture, attributions over it, the answer as a grid or as bars, facts.
+
+    A part that cannot be shown is None or empty; without a picture `note` says why.
+    """
 
     title: str
-    picture: Picture | None
-    overlay: Picture | None
-    overlay_note: str
-    grid: Markup | None
-    facts: tuple[str, ...]
+    picture: Picture | None = None
+    overlays: tuple[Pane, ...] = ()
+    grid: Markup | None = None
+    bars: Markup | None = None
+    facts: tuple[str, ...] = ()
     note: str = ""
 
 
 @dataclass
 class Gallery:
-    """Makes SceneViews of one run; keeps the maps it has read and the pictures it has written.
+    """Makes SceneViews of one scene set; keeps the maps it has read and the pictures it has written.
 
     read_scene: scene id -> Render, raising when the store does not hold it.
     """
@@ -47,36 +66,47 @@ class Gallery:
     _maps: dict[tuple[str, str], Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def example(
-        self, model: str, row: pd.Series | None, title: str, metrics: tuple[str, ...], target: str = OBSTACLE
+        self, model: str, row: pd.Series | None, title: str, metrics: tuple[str, ...], target: str = TRUE
     ) -> SceneView:
         """A scene with its attribution overlay, for a finding card; `metrics` are printed beneath.
 
-        target: what the overlay attributes, OBSTACLE (cells that hold it) or FALSE_ALARM (cells that alarm without).
+        target: what the overlay attributes, TRUE (cells that hold the obstacle, the right class) or MISTAKEN (cells
+        that alarm without one). Of a classifier both are shown where it was wrong.
         """
         render, note = self._render(row)
         if row is None or render is None:
-            return SceneView(title, None, None, "", None, (), note)
+            return SceneView(title, note=note)
         shape = words.condition(self._levels(row))
-        scale = pictures.scale_for(render.rgb.shape, _PICTURE_WIDTH)
-        picture = self.assets.save(
-            f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), f"Rendered scene: {shape}"
-        )
-        overlay, overlay_note = self._overlay(model, str(row["scene_id"]), render, scale, shape, target)
-        return SceneView(
-            title, picture, overlay, overlay_note, self._grid(model, row), self._facts(model, row, metrics)
-        )
+        picture = self._picture(row, render, f"Rendered scene: {shape}", _PICTURE_WIDTH)
+        scene, facts = str(row["scene_id"]), self._facts(model, row, metrics)
+        if self.record.task == words.CLASSIFICATION:
+            overlays = self._of_classes(model, row, render, shape)
+            bars = answer_bars(self.record.answers(model, scene), WIDE)
+            return SceneView(title, picture, overlays, None, bars, (self._named(model, row), *facts))
+        overlay = self._overlay(model, scene, render, shape, target, self._of_cells(target))
+        return SceneView(title, picture, (overlay,), self._grid(model, scene), None, facts)
 
     def arm(self, model: str, row: pd.Series | None, title: str) -> SceneView:
-        """A scene without overlay, smaller, for the four arms side by side."""
+        """A scene without overlay, smaller, for the arms side by side."""
         render, note = self._render(row)
         if row is None or render is None:
-            return SceneView(title, None, None, "", None, (), note)
-        scale = pictures.scale_for(render.rgb.shape, _ARM_WIDTH)
-        alt = f"{title}: {words.condition(self._levels(row))}"
-        picture = self.assets.save(f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), alt)
-        return SceneView(title, picture, None, "", self._grid(model, row), self._answers(model, row))
+            return SceneView(title, note=note)
+        scene = str(row["scene_id"])
+        picture = self._picture(row, render, f"{title}: {words.condition(self._levels(row))}", _ARM_WIDTH)
+        if self.record.task == words.CLASSIFICATION:
+            bars = answer_bars(self.record.answers(model, scene), NARROW)
+            facts = (self._named(model, row), *self._facts(model, row, ("target_probability", "logit_margin")))
+            return SceneView(title, picture, (), None, bars, facts)
+        return SceneView(title, picture, (), self._grid(model, scene), None, self._alarms(model, row))
 
-    def maps(self, model: str, target: str = OBSTACLE) -> Mapping[str, np.ndarray]:
+    def plain(self, row: pd.Series | None, title: str) -> Picture | None:
+        """The picture of a scene alone; None where there is none."""
+        render, _ = self._render(row)
+        if row is None or render is None:
+            return None
+        return self._picture(row, render, f"{title}: {words.condition(self._levels(row))}", _ARM_WIDTH)
+
+    def maps(self, model: str, target: str = TRUE) -> Mapping[str, np.ndarray]:
         """Scene id -> (h, w) float32 signed attribution of the primary method; empty where none were kept."""
         if (model, target) not in self._maps:
             folder = self.record.folder / "attributions" / model / target
@@ -109,44 +139,74 @@ class Gallery:
         except StoreError:
             return None, f"The render store no longer holds scene {row['scene_id']}."
 
-    def _overlay(
-        self, model: str, scene_id: str, render: Render, scale: int, shape: str, target: str
-    ) -> tuple[Picture, str]:
-        method, values = words.method(self.record.primary_method), self.maps(model, target).get(scene_id)
+    def _picture(self, row: pd.Series, render: Render, alt: str, width: int) -> Picture:
+        scale = pictures.scale_for(render.rgb.shape, width)
+        return self.assets.save(f"{row['scene_id']}-x{scale}", pictures.enlarged(render.rgb, scale), alt, scale > 1)
+
+    def _of_classes(self, model: str, row: pd.Series, render: Render, shape: str) -> tuple[Pane, ...]:
+        """The attribution of the true class and, where another was named, that of the class that was."""
+        thing = words.thing(str(row.get(OBJECT, row["shape"])))
+        scene, found = str(row["scene_id"]), []
+        found.append(self._overlay(model, scene, render, shape, TRUE, f"{self._method()} of ‘{thing}’"))
+        named = self.record.answers(model, scene)[:1]
+        if scene in self.maps(model, MISTAKEN) and named and not named[0].is_right:
+            said = f"as ‘{named[0].name}’: {self._method()} of that class"
+            found.append(self._overlay(model, scene, render, shape, MISTAKEN, said))
+        return tuple(found)
+
+    def _of_cells(self, target: str) -> str:
+        return f"{self._method()} of {'the false alarms' if target == MISTAKEN else 'the true obstacle'}"
+
+    def _method(self) -> str:
+        return words.method(self.record.primary_method)
+
+    def _overlay(self, model: str, scene_id: str, render: Render, shape: str, target: str, said: str) -> Pane:
+        """The attribution over its scene; `said`: what it attributes, for the line beneath."""
+        scale, values = pictures.scale_for(render.rgb.shape, _PICTURE_WIDTH), self.maps(model, target).get(scene_id)
+        masks = (render.object, render.shadow)
         if values is None or np.isnan(values).all():
-            plain = pictures.outlined(render.rgb, render.object, render.shadow, scale)
+            plain = pictures.outlined(render.rgb, *masks, scale, render.outside)
             why = self._why_no_map(model, scene_id, target)
-            return self.assets.save(f"{scene_id}-outline", plain, f"True masks outlined: {shape}; {why}"), why
+            alt = f"True masks outlined: {shape}; {why}"
+            return Pane(self.assets.save(f"{scene_id}-outline", plain, alt, scale > 1), why)
         stamp = self.stamp(model)
-        if target == FALSE_ALARM and not stamp:
+        if target == MISTAKEN and not stamp:
             stamp = "a picture: not judged by interventions"
-        drawn, peak = pictures.overlay(render.rgb, values, render.object, render.shadow, scale, stamp)
-        alt = f"{method} over the scene, true object and cast shadow outlined: {shape}" + (
-            f"; {stamp}" if stamp else ""
-        )
-        of = "the false alarms" if target == FALSE_ALARM else "the true obstacle"
-        note = f"{method} of {of}, peak {peak:.2g}" if peak > 0 else f"{method}: no positive relevance"
+        drawn, peak = pictures.overlay(render.rgb, values, *masks, scale, stamp, render.outside)
+        alt = f"{said} over the scene, true object and cast shadow outlined: {shape}" + (f"; {stamp}" if stamp else "")
+        note = f"{said}, peak {peak:.2g}" if peak > 0 else f"{said}: no positive relevance"
+        note += "; the store no longer holds its shadow" if np.isnan(render.shadow).all() else ""
         name = "-".join(part for part in (scene_id, model, self.record.primary_method, target) if part)
-        return self.assets.save(name, drawn, alt), note
+        return Pane(self.assets.save(name, drawn, alt, scale > 1), note)
 
     def _why_no_map(self, model: str, scene_id: str, target: str) -> str:
         label, probability = self.record.label(scene_id), self.record.response(model, scene_id)
-        if target == OBSTACLE and label is not None and not (label == 1).any():
+        if target == TRUE and label is not None and not (label == 1).any():
+            if self.record.task == words.CLASSIFICATION:
+                return "no attribution: no class is right, so no target"
             return "no attribution: no true obstacle within 30 cm, so no target"
-        if target == FALSE_ALARM and label is not None and probability is not None:
+        if target == MISTAKEN and label is not None and probability is not None:
             is_wrong = (probability >= self.record.threshold(model)) & (label == 0)
             return "no map kept" if is_wrong.any() else "no false alarm, so nothing to attribute"
         return "no map kept"
 
-    def _grid(self, model: str, row: pd.Series) -> Markup | None:
-        scene = str(row["scene_id"])
-        probability = self.record.response(model, scene)
+    def _grid(self, model: str, scene_id: str) -> Markup | None:
+        probability = self.record.response(model, scene_id)
         if probability is None:
             return None
-        return output_grid(self.record.label(scene), probability, self.record.threshold(model), self.record.horizon)
+        return output_grid(self.record.label(scene_id), probability, self.record.threshold(model), self.record.horizon)
 
-    def _answers(self, model: str, row: pd.Series) -> tuple[str, ...]:
-        """What the network does in one scene, in words."""
+    def _named(self, model: str, row: pd.Series) -> str:
+        """What a classifier said first of a scene, in words."""
+        named = self.record.answers(model, str(row["scene_id"]))[:1]
+        if not named:
+            return "answer undefined"
+        if named[0].is_right:
+            return "named right"
+        return f"{'taken for' if row.get(PRESENCE, OBJECT) == 'object' else 'named first:'} ‘{named[0].name}’"
+
+    def _alarms(self, model: str, row: pd.Series) -> tuple[str, ...]:
+        """What a proximity network does in one scene, in words."""
         share, target = (
             self.record.prediction(model, str(row["cell_id"]), m)[0] for m in ("sensor_alarm", "target_logit")
         )
@@ -161,8 +221,9 @@ class Gallery:
             value, why = self.record.prediction(model, str(row["cell_id"]), name)
             known = words.metric(name)
             shown = number(value, known.percent)
-            facts.append(f"{known.title} {shown}" + (f" ({words.reason(why)})" if np.isnan(value) else ""))
+            reason = f" ({words.reason(why, self.record.task)})" if np.isnan(value) else ""
+            facts.append(f"{known.title} {shown}{reason}")
         return tuple(facts)
 
     def _levels(self, row: pd.Series) -> dict[str, str]:
-        return {f: str(row[f]) for f in (*self.record.levels, "presence") if f in row}
+        return {f: str(row[f]) for f in (*self.record.levels, PRESENCE, OBJECT) if f in row}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import arms, figures, words
+from reports.levels import ordered
 from reports.numbers import number
 from reports.run_record import RunRecord
 
@@ -35,7 +36,9 @@ class ModelSummary:
     kind: str
     icon: str
     sentence: str
-    cause: str  # what alarms at the control light, from the arms
+    cause: str  # what alarms at the control light, or what the object's answer hangs on, from the arms
+    cause_title: str
+    anchor: str  # what the anchors of its part of the page begin with
     checkpoint: str
     sha256: str
     gates: tuple[Gate, ...]
@@ -55,11 +58,12 @@ class Summary:
     models: tuple[ModelSummary, ...]
     coverage: Mapping[str, Any]
     coverage_share: str
+    coverage_of_sets: tuple[tuple[str, str], ...]
     skipped: tuple[Mapping[str, str], ...]
 
 
-def summarise(record: RunRecord) -> Summary:
-    """The first screen of a run."""
+def summarise(record: RunRecord, parts: Mapping[str, tuple[RunRecord, str]]) -> Summary:
+    """The first screen of a run. parts: scene set -> its part of the run, and what its anchors begin with."""
     verdict = str(record.verdict.get("verdict") or ("no ground truth" if record.is_pictures else "no verdict"))
     kind, icon = words.VERDICTS.get(verdict, ("none", "icon-none"))
     title = verdict[:1].upper() + verdict[1:]
@@ -75,14 +79,34 @@ def summarise(record: RunRecord) -> Summary:
         created=_date(str(record.run.get("created") or "")),
         experiment=str(record.run.get("experiment") or record.config.get("experiment") or ""),
         run_id=str(record.run.get("run_id") or ""),
-        models=tuple(_model(record, name) for name in record.models),
+        models=tuple(_model(*parts.get(record.scene_set_of(name), (record, "")), name) for name in record.models),
         coverage=coverage,
         coverage_share=number(_float(share)) if share is not None else "",
-        skipped=tuple(record.run.get("skipped_models") or ()),
+        coverage_of_sets=_of_sets(coverage, record.scene_sets),
+        skipped=tuple(_skipped(s) for s in record.run.get("skipped_models") or ()),
     )
 
 
-def _model(record: RunRecord, name: str) -> ModelSummary:
+def _of_sets(coverage: Mapping[str, Any], order: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(scene set, its usable cells) where there are several."""
+    sets = coverage.get("scene_sets") or {}
+    found = ((words.scene_set(s)[1], f"{sets[s]['usable']} of {sets[s]['planned']}") for s in ordered(sets, order))
+    return tuple(found) if len(sets) > 1 else ()
+
+
+def _skipped(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """A skipped model; url only where it is one that a browser may follow."""
+    url = str(entry.get("url") or "")
+    kept = {k: _sentence_of(str(entry.get(k) or "")) for k in ("reason", "remedy")}
+    return {"name": str(entry.get("name")), "url": url if url.startswith(("https://", "http://")) else "", **kept}
+
+
+def _sentence_of(text: str) -> str:
+    """A text as a sentence: it ends with a full stop."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _model(record: RunRecord, anchor: str, name: str) -> ModelSummary:
     entry, own = record.model(name), record.model_verdict(name)
     verdict = str(own.get("verdict") or "")
     kind, icon = words.VERDICTS.get(verdict, ("none", "icon-none"))
@@ -94,6 +118,8 @@ def _model(record: RunRecord, name: str) -> ModelSummary:
         icon=icon,
         sentence=_sentence(record, name, verdict, gates),
         cause=arms.headline(record, name),
+        cause_title="What the answer hangs on:" if record.task == words.CLASSIFICATION else "What causes an alarm:",
+        anchor=anchor,
         checkpoint=str(entry.get("checkpoint") or "no checkpoint file"),
         sha256=str(entry.get("sha256") or "")[:12],
         gates=gates,
@@ -126,7 +152,7 @@ def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...
     total, inside = len(mine), int((~mine["expected"].astype(bool)).sum())
     if verdict == "failures found":
         text = f"{name} fails under {_plural(total, 'condition')}"
-        if not total:
+        if not total or not record.model(name).get("recipe"):
             return f"{text}."
         all_of_it = f", {'inside' if inside else 'outside'} its training recipe."
         return text + (all_of_it if inside in (0, total) else f"; {inside} of them inside its training recipe.")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.metrics.specs import SPECS
+from scenes.assets import ASSETS
+
+CLASSIFICATION = "classification"  # the task whose answers are named classes
 
 METHODS: Mapping[str, str] = {
     "hires_cam": "HiResCAM",
@@ -25,6 +28,7 @@ SOURCES: Mapping[str, str] = {
 REGIONS: Mapping[str, str] = {
     "object": "object",
     "cast_shadow": "cast shadow",
+    "outside_shadow": "shadow from outside the frame",
     "floor": "floor",
     "background": "background",
     "-": "",
@@ -40,6 +44,13 @@ REASONS: Mapping[str, str] = {  # reasons of audit.metrics, in words
     "empty_region": "the region is not in the picture",
     "full_region": "the region is the whole picture",
     "one_class": "no obstacle there, or always one",
+    "no_object": "no object in the picture, so no class is right",
+    "no_other_class": "every class counts as right",
+}
+_OF_CLASSIFIERS: Mapping[str, str] = {"no_positive": "no class is right for it, so no target"}
+SETS: Mapping[str, tuple[str, str]] = {  # scene set -> (heading of its part of the page, short name)
+    "tabletop": ("The robot's proximity sensors, on the tabletop", "Tabletop"),
+    "studio": ("ImageNet classifiers, in the studio", "Studio"),
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
     "no failure found": ("good", "icon-pass"),
@@ -68,9 +79,31 @@ def metric(name: str) -> Metric:
     spec = SPECS.get(name)
     if spec is None:
         return Metric(name, name.replace("_", " "), True, True, "", "")
-    percent = spec.unit == "share" and name not in _NOT_PERCENT
-    why = " or ".join(reason(w) for w in spec.undefined_when)
+    percent = spec.unit in ("share", "probability") and name not in _NOT_PERCENT
+    task = CLASSIFICATION if spec.tasks == (CLASSIFICATION,) else ""
+    why = " or ".join(reason(w, task) for w in spec.undefined_when)
     return Metric(name, spec.title, percent, spec.direction != "higher_is_better", spec.sentence, why)
+
+
+def scene_set(name: str) -> tuple[str, str]:
+    """The heading of a scene set's part of the page, and its short name."""
+    return SETS.get(name, (f"Scene set {name}", name))
+
+
+def thing(name: str) -> str:
+    """What a sentence calls an object of the studio: 'granny_smith' -> 'Granny Smith'."""
+    return ASSETS[name].title if name in ASSETS else name.replace("_", " ")
+
+
+def block(name: str) -> str:
+    """'3' -> 'block 3'; 'lemon.3' -> 'lemon, pose 3'."""
+    of, _, number = name.rpartition(".")
+    return f"{thing(of)}, pose {number}" if of else f"block {number}"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter capital, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def method(name: str) -> str:
@@ -85,8 +118,10 @@ def region(name: str) -> str:
     return REGIONS.get(name, name.replace("_", " "))
 
 
-def reason(name: str) -> str:
+def reason(name: str, task: str = "") -> str:
     """A machine's reason as words: 'zero_map' -> 'the map has no positive part'; others without underscores."""
+    if task == CLASSIFICATION and name in _OF_CLASSIFIERS:
+        return _OF_CLASSIFIERS[name]
     return REASONS.get(name, name.replace("_", " ")) if name else "no reason recorded"
 
 

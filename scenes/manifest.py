@@ -36,7 +36,7 @@ SCENES = Table(
 
 
 def of_set(scenes: pd.DataFrame, scene_set: str) -> pd.DataFrame:
-    """The rows of SCENES that are of one scene set, with the factors that set has alone; attrs["factors"] names them."""
+    """The rows of SCENES of one scene set, with the factors that set has alone; attrs["factors"] names them."""
     rows = scenes[scenes["scene_set"] == scene_set]
     absent = [f for f in scenes.attrs["factors"] if (rows[f] == ABSENT).all()]
     found = rows.drop(columns=absent).reset_index(drop=True)

@@ -1,9 +1,9 @@
 """Shadow strengths: the share of the key light that objects, or blockers outside the frame, keep from each floor pixel.
 
 Cycles has no shadow pass. For shapes and convex pieces on a plane the answer needs no render: the floor point of each
-pixel's centre is a ray-plane intersection, the light is sampled on a fixed grid, and each segment from floor to light is
-tested against each shape. It carries no noise, and it is defined where the object hides the floor too (ghosts). What an
-asset throws is the outline of its convex pieces, drawn on the floor from each point of the light.
+pixel's centre is a ray-plane intersection, the light is sampled on a fixed grid, and each segment from floor to light
+is tested against each shape. It carries no noise, and it is defined where the object hides the floor too (ghosts). What
+an asset throws is the outline of its convex pieces, drawn on the floor from each point of the light.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def pixel_rays(camera: CameraSpec) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def light_samples(light: LightSpec) -> tuple[Array, Array]:
-    """Points (55, 3) on the light's square, or unit vectors (21, 3) to a sun's disc, and the normal, towards the target."""
+    """Points (55, 3) on the light's square, or unit vectors (21, 3) to a sun's disc; and the normal, to the target."""
     normal = np.array(light.target) - np.array(light.position)
     normal = normal / np.linalg.norm(normal)
     side, up = light_axes(normal)

@@ -110,4 +110,4 @@ def _fill(mask: NDArray[np.uint8], polygon: Array) -> None:
     """Set the finer pixels of `mask` inside a convex polygon (n, 2) in px from the picture's corner, in place."""
     far = 2.0 ** (28 - _SHIFT)
     fixed = np.rint(np.clip(polygon * _FINE - 0.5, -far, far) * 2**_SHIFT).astype(np.int32)
-    cv2.fillConvexPoly(mask, fixed, 1, lineType=cv2.LINE_8, shift=_SHIFT)
+    cv2.fillConvexPoly(mask, fixed, (1,), lineType=cv2.LINE_8, shift=_SHIFT)

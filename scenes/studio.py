@@ -26,7 +26,7 @@ JITTER = (8.0, 4.0)  # degrees of azimuth and elevation that lights are turned b
 
 @dataclass(frozen=True)
 class View:
-    """How the set looks at its objects, as configured; the pose draws within the ranges, and the asset has the middle."""
+    """How the set looks at its objects, as configured: poses draw within the ranges, about what the asset declares."""
 
     size: int = 224  # px, both sides
     field_of_view: float = 35.0  # degrees
@@ -123,5 +123,6 @@ def extent(thing: ObjectSpec) -> Vector3:
 def _floor(seed: int, block: str, pose: int, stage: Stage) -> Vector3:
     """Poses take the stage's floors in turn, each a little its own."""
     tint = generator(seed, block, "floor").uniform(1 - TINT, 1 + TINT, 3)
-    red, green, blue = (float(v) for v in np.clip(np.array(linear(stage.floors[pose % len(stage.floors)])) * tint, 0, 1))
+    plain = np.array(linear(stage.floors[pose % len(stage.floors)]))
+    red, green, blue = (float(v) for v in np.clip(plain * tint, 0, 1))
     return red, green, blue

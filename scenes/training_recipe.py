@@ -13,9 +13,9 @@ import numpy as np
 from scenes import color, proximity
 from scenes.design import derive_seed
 from scenes.factors import light
+from scenes.planning import generator
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec
-from scenes.planning import generator
 from scenes.tabletop import GAP, Camera, draw_material, draw_obstacle, visible_share
 
 RECIPE = {"relation": ["distinct"], "light": ["front"], "cast_shadow": ["soft"], "presence": ["object", "empty"]}

@@ -46,6 +46,13 @@ def adapted(command: str, folder: Path) -> list[str]:
         return [*words[:2], f"ARGS={' '.join([given, small, *settings])}"]
     assert words[:3] == ["python", "-m", "audit"], command
     plain = words[3] in ("doctor", "plan")
+    if any("squeezenet1_0" in w for w in words):
+        weights = ROOT.parent / "shared" / "weights" / "squeezenet1_0.safetensors"
+        if not weights.is_file():
+            pytest.skip("the weights of SqueezeNet are not beside this repository (../shared/weights)")
+        small = {"experiment=imagenet_objects": "design=studio_smoke"}
+        words = [small.get(w, w) for w in words]
+        settings += [f"model.checkpoint={weights}", "design.seeds=1"]
     return [sys.executable, "-m", "audit", *words[3:], *([] if plain else settings)]
 
 

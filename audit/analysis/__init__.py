@@ -1,4 +1,6 @@
-"""From measurements to verdict: effects of conditions, interventions, failure conditions. The scene seed is the unit.
+"""From measurements to verdict: effects of conditions, interventions, failure conditions.
+
+The unit is the block: a scene seed, or a pose of an object. Objects were chosen, so they are fixed, not a sample.
 
 Works on tables alone (pandas, numpy, scipy); imports neither torch nor a renderer, and of scenes only its tables.
 Equal tables give equal results, in whatever order their rows come.
@@ -19,10 +21,12 @@ from audit.analysis.interventions import interventions_table
 from audit.analysis.layout import lay_out
 from audit.analysis.measurement import measured
 from audit.analysis.recipe import ModelFacts
-from audit.analysis.verdict import control_gate, coverage, is_fit, verdict
+from audit.analysis.verdict import control_gate, coverage, is_fit, merged, verdict
 from audit.config import AttributionConfig, CriterionConfig
 
-__all__ = ["Analysis", "AnalysisError", "ModelFacts", "analyse"]
+__all__ = ["Analysis", "AnalysisError", "ModelFacts", "analyse", "merged"]
+
+_NO_PARTNERS: Mapping[str, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -47,22 +51,24 @@ def analyse(
     reproduce: Reproduce,
     auc: pd.DataFrame | None = None,
     methods: Sequence[str] | None = None,
+    partners: Mapping[str, Mapping[str, str]] = _NO_PARTNERS,
 ) -> Analysis:
-    """Analyse a run.
+    """Analyse one scene set of a run, with the models that were shown it.
 
     scenes, predictions, attention: rows of SCENES, PREDICTIONS and ATTENTION; columns of scenes that SCENES does not
     declare are the factors. controls: factor -> control level; a factor without one is contrasted with the mean over
     its levels. reproduce: contrast and usable blocks -> the command that shows it again. auc: columns model, factors,
     auc, one row per condition; factors left out are at control. methods: attribution methods, the first is primary.
+    partners: factor -> level -> the level it is contrasted with, where that is not the control.
     Raises AnalysisError where the criterion names a metric that does not exist or has no better end.
     """
     check(criterion)
     scores = pd.DataFrame(columns=["model", AUC]) if auc is None else auc
-    layout = lay_out(scenes, controls)
+    layout = lay_out(scenes, controls, partners)
     grids = measured(predictions, attention, layout)
     earned = earned_table(grids, layout, criterion.min_blocks)
     order = AttributionConfig().methods if methods is None else methods
-    gates = {model: control_gate(model, grids, scores, layout, criterion) for model in sorted(models)}
+    gates = {model: control_gate(model, models[model], grids, scores, layout, criterion) for model in sorted(models)}
     rows = [
         row for model in sorted(models) for row in judged(model, models[model], grids, layout, criterion, order, earned)
     ]

@@ -1,4 +1,7 @@
-"""The conditions table: per condition and measure the mean over blocks, its interval, and what to read it beside."""
+"""The conditions table: per condition and measure the mean over blocks, its interval, and what to read it beside.
+
+With the factor object: a row per object, the mean over its poses, and one for `all`, the mean over objects.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.analysis.intervals import mean_intervals
-from audit.analysis.layout import OBJECT, PRESENCE, Bools, Floats, Layout, defined_mean
+from audit.analysis.layout import ALL, OBJECT, OBJECT_FACTOR, PRESENCE, Bools, Floats, Ints, Layout, defined_mean
 from audit.analysis.measurement import MODEL, NO_METHOD, UNTRAINED, Grid, Measure
+from audit.analysis.objects import mean_over_objects, over_objects
 from audit.analysis.recipe import UNDECLARED, ModelFacts
 from audit.metrics.specs import SPECS
 from audit.tables import CONDITIONS
@@ -24,7 +27,11 @@ def conditions_table(
 ) -> pd.DataFrame:
     """CONDITIONS: one row per condition that was measured. AUC, which no scene has alone, is taken over as it is."""
     levels = _level_columns(layout)
-    in_recipe = {name: _in_recipe(levels, models.get(name, UNDECLARED)) for name in {m.model for m in grids}}
+    names = (*layout.objects, ALL)
+    in_recipe = {
+        model: {name: _in_recipe(levels, models.get(model, UNDECLARED), name) for name in names}
+        for model in {m.model for m in grids}
+    }
     parts = [
         _measure_rows(measure, grid, grids.get(measure._replace(source=UNTRAINED)), levels, layout, in_recipe)
         for measure, grid in grids.items()
@@ -32,11 +39,11 @@ def conditions_table(
     ]
     parts.append(_auc_rows(auc, layout, models))
     filled = [part for part in parts if len(part)]
-    columns = [*CONDITIONS.key, *layout.factors, *(c for c in CONDITIONS.columns if c not in CONDITIONS.key)]
+    columns = [*CONDITIONS.key, *layout.columns, *(c for c in CONDITIONS.columns if c not in CONDITIONS.key)]
     if not filled:
-        return CONDITIONS.empty(layout.factors)[columns]
+        return CONDITIONS.empty(layout.columns)[columns]
     whole = pd.concat(filled, ignore_index=True)[columns]
-    return whole.sort_values([*CONDITIONS.key, *layout.factors], kind="stable").reset_index(drop=True)
+    return whole.sort_values([*CONDITIONS.key, *layout.columns], kind="stable").reset_index(drop=True)
 
 
 def bounds(metric: str) -> tuple[float, float]:
@@ -50,11 +57,32 @@ def _measure_rows(
     untrained: Grid | None,
     levels: dict[str, npt.NDArray[np.object_]],
     layout: Layout,
-    in_recipe: Mapping[str, Bools],
+    in_recipe: Mapping[str, Mapping[str, Bools]],
 ) -> pd.DataFrame:
+    parts = []
+    for name in (*layout.objects, ALL):
+        of = slice(None) if name == ALL else layout.object_of == layout.objects.index(name)
+        own = Grid(grid.values[of], grid.chance[of], grid.has_row[of])
+        beside = None if untrained is None else untrained.values[of]
+        rows = _rows(measure, own, beside, levels, layout.rendered[of], layout.object_of[of])
+        listed = np.flatnonzero(_by_condition(own.has_row).any(axis=1))
+        rows = rows.assign(in_recipe=in_recipe[measure.model][name][listed])
+        parts.append(rows.assign(**{OBJECT_FACTOR: name}) if layout.objects else rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(
+    measure: Measure,
+    grid: Grid,
+    untrained: Floats | None,
+    levels: dict[str, npt.NDArray[np.object_]],
+    rendered: Bools,
+    objects: Ints,
+) -> pd.DataFrame:
+    """The conditions that were measured on some blocks; objects: which one each of them shows."""
     listed = _by_condition(grid.has_row).any(axis=1)
-    found = mean_intervals(_by_condition(grid.values)[listed], bounds(measure.metric))
-    beside = np.full(int(listed.sum()), np.nan)
+    found = over_objects(_by_condition(grid.values)[listed], objects, bounds(measure.metric))
+    beside = np.full(int(listed.sum()), np.nan) if untrained is None else _means(untrained, objects)[listed]
     return pd.DataFrame(
         {
             "model": measure.model,
@@ -66,11 +94,10 @@ def _measure_rows(
             "ci_low": found.low,
             "ci_high": found.high,
             "interval": found.kind,
-            "n": _by_condition(layout.rendered)[listed].sum(axis=1),
+            "n": _by_condition(rendered)[listed].sum(axis=1),
             "usable_n": found.usable,
-            "in_recipe": in_recipe[measure.model][listed],
-            "chance": _means(grid.chance)[listed],
-            "untrained": beside if untrained is None else _means(untrained.values)[listed],
+            "chance": _means(grid.chance, objects)[listed],
+            "untrained": beside,
         }
     )
 
@@ -107,6 +134,8 @@ def auc_levels(record: Mapping[object, object], layout: Layout) -> dict[str, str
     held = {f: layout.controls.get(f, layout.levels[f][0]) for f in layout.factors}
     if PRESENCE in held:
         held[PRESENCE] = OBJECT
+    if layout.objects:
+        held[OBJECT_FACTOR] = ALL
     return {f: str(record.get(f, level)) for f, level in held.items()}
 
 
@@ -114,6 +143,9 @@ def _rendered_at(layout: Layout, levels: Mapping[str, str]) -> Bools:
     """(B, 1, 1, ...): whether each block has a picture of one condition."""
     shown = layout.rendered
     for factor, level in levels.items():
+        if factor == OBJECT_FACTOR:
+            shown = shown[layout.object_of == layout.objects.index(level)] if level != ALL else shown
+            continue
         shown = np.asarray(layout.select(shown, factor, level), dtype=bool)
     return shown
 
@@ -123,8 +155,10 @@ def _by_condition(grid: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return grid.reshape(len(grid), -1).T if len(grid) else np.zeros((int(np.prod(grid.shape[1:])), 0), dtype=grid.dtype)
 
 
-def _means(grid: Floats) -> Floats:
-    return defined_mean(grid, (0,)).reshape(-1)
+def _means(grid: Floats, objects: Ints) -> Floats:
+    if len(np.unique(objects)) < 2:
+        return defined_mean(grid, (0,)).reshape(-1)
+    return np.array([mean_over_objects(row, objects) for row in _by_condition(grid)])
 
 
 def _level_columns(layout: Layout) -> dict[str, npt.NDArray[np.object_]]:
@@ -133,8 +167,11 @@ def _level_columns(layout: Layout) -> dict[str, npt.NDArray[np.object_]]:
     return {f: np.array(layout.levels[f], dtype=object)[codes[i]] for i, f in enumerate(layout.factors)}
 
 
-def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts) -> Bools:
+def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts, name: str) -> Bools:
+    """(conditions,): whether they lie inside the recipe, for one object or, `all`, leaving the object aside."""
     inside = np.ones(len(next(iter(levels.values()))) if levels else 1, dtype=bool)
+    if name != ALL:
+        inside &= facts.covers([(OBJECT_FACTOR, name)])
     for factor, column in levels.items():
         if factor in facts.recipe:
             inside &= np.isin(column.astype(str), [str(level) for level in facts.recipe[factor]])

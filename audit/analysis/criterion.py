@@ -1,7 +1,8 @@
 """The failure criterion: which contrasts are failure conditions.
 
 A contrast fails where it is worse than control by more than the margin: q at most the false discovery rate within its
-family (one model, one measure, singles and pairs together), its interval beyond the margin, usable blocks enough.
+family (one model, one measure, singles and pairs together; pairs of a level with one object are a family of their own),
+its interval beyond the margin, usable blocks enough.
 A pair is a failure condition of its own where it says more than its parents: it is worse than either, and the interval
 of its excess over the sum of each alone excludes 0 on the worse side, also among all pairs of the family (false
 discovery again, or every failing level would bring a pair or so by chance); or neither parent fails and the pair would
@@ -21,7 +22,7 @@ from audit.analysis.effects import Effect, effects
 from audit.analysis.layout import Layout
 from audit.analysis.measurement import NO_METHOD, UNTRAINED, Grid, Measure, of_model
 from audit.analysis.recipe import ModelFacts
-from audit.analysis.significance import exceeds
+from audit.analysis.significance import exceeds_over_objects
 from audit.config import CriterionConfig
 from audit.metrics.specs import ATTENTION_METRICS, SPECS
 from audit.tables import EFFECTS
@@ -65,10 +66,13 @@ def judged(
     methods: Sequence[str],
     earned: pd.DataFrame,
 ) -> list[Judged]:
-    """Every contrast of the metrics with a margin, judged. Attention is judged on the object, by the primary method."""
+    """Every contrast of the metrics of the model's task that have a margin, judged. Attention is judged on the object,
+    by the primary method."""
     found: list[Judged] = []
     own = of_model(grids, model)
     for metric, margin in sorted(criterion.margins.items()):
+        if not facts.is_scored_by(metric):
+            continue
         measure = Measure(model, metric)
         reason = ""
         if metric in ATTENTION_METRICS:
@@ -84,6 +88,14 @@ def primary_method(grids: Mapping[Measure, Grid], methods: Sequence[str]) -> str
     """The first of `methods` that was measured, else the first measured by name, else '-'."""
     measured = sorted({m.method for m in grids if m.method != NO_METHOD})
     return next((m for m in methods if m in measured), measured[0] if measured else NO_METHOD)
+
+
+def left_out(effect: Effect) -> str:
+    """Which objects a contrast says nothing about, in words; '' where it is on all that it asks about."""
+    if not effect.objects or not effect.absent:
+        return ""
+    both = len(effect.objects) + len(effect.absent)
+    return f"on {len(effect.objects)} of {both} objects, without {', '.join(effect.absent)}"
 
 
 def effects_table(rows: Sequence[Judged]) -> pd.DataFrame:
@@ -123,7 +135,8 @@ def _ineligible(
     usable = int(np.isfinite(gain).sum())
     if usable < criterion.min_blocks:
         return f"{usable} usable control scenes, {criterion.min_blocks} needed"
-    if not exceeds(gain, 0.0).p <= _ALPHA:
+    width = SPECS[measure.metric].high - SPECS[measure.metric].low
+    if not exceeds_over_objects(gain, 0.0, layout.object_of, (-width, width)).p <= _ALPHA:
         return "no better than the untrained network on control scenes"
     row = earned[(earned["model"] == measure.model) & (earned["method"] == measure.method)]
     row = row[row["region"] == measure.region]
@@ -156,5 +169,5 @@ def _record(row: Judged) -> dict[str, object]:
         "usable_n": e.usable,
         "in_recipe": e.in_recipe,
         "is_failure": row.is_failure,
-        "reason": row.reason,
+        "reason": "; ".join(part for part in (row.reason, left_out(e)) if part),
     }

@@ -6,6 +6,11 @@ a random map, the method on the untrained network. Gain = rho - the best null's 
 takes the best null anew in each resample: that maximum leans upwards, so the gain's interval leans to the safe side.
 Intervals are percentile intervals, widened for few blocks as t widens z ('expanded percentile': Hesterberg, The
 American Statistician 69, 2015).
+
+Several objects were chosen, and differ from one another in size, colour and how well they are known; that a map ranks
+*them* as the effect does says nothing about what it shows of a scene. So with several objects ranks are taken within
+each object and correlated over all of them: the sum over objects of the products of centred ranks, over the root of the
+sums of squares. Blocks are resampled within their object. The tabletop is one object.
 """
 
 from __future__ import annotations
@@ -18,7 +23,14 @@ import pandas as pd
 from scipy import stats
 
 from audit.analysis.intervals import CONFIDENCE
-from audit.analysis.interventions import TARGET, has_arms, has_obstacle, object_scenes, removal_effects
+from audit.analysis.interventions import (
+    TARGET,
+    has_arms,
+    has_obstacle,
+    has_shadowless,
+    object_scenes,
+    removal_effects,
+)
 from audit.analysis.layout import Bools, Floats, Ints, Layout
 from audit.analysis.measurement import MODEL, NO_METHOD, UNTRAINED, Grid, Measure
 from audit.tables import EARNED
@@ -34,13 +46,14 @@ _SEED = 20190827
 @dataclass(frozen=True)
 class Scenes:
     """N scenes that count, arrays (N,): the region's share of the map, the effect of its removal, the nulls' shares,
-    the block. missing: nulls that were not measured."""
+    the block and its object. missing: nulls that were not measured."""
 
     share: Floats
     effect: Floats
     nulls: Mapping[str, Floats]
     block: Ints
     missing: tuple[str, ...]
+    object_of: Ints | None = None  # None: all of one
 
 
 def earned_table(grids: Mapping[Measure, Grid], layout: Layout, min_blocks: int) -> pd.DataFrame:
@@ -62,24 +75,28 @@ def _row(measure: Measure, grids: Mapping[Measure, Grid], layout: Layout, min_bl
         return row
     blocks = len(np.unique(scenes.block))
     row |= {"scenes": len(scenes.share), "blocks": blocks}
+    if measure.region == "cast_shadow" and not has_shadowless(layout):
+        return row | {"reason": "no scenes of the object without its shadow to judge it by"}
     if blocks < 2:
         return row | {"reason": "no scenes with both a map and an intervention effect"}
-    return row | _compared(scenes, blocks, min_blocks)
+    return row | _compared(scenes, blocks, min_blocks, layout.unit)
 
 
-def _compared(scenes: Scenes, blocks: int, min_blocks: int) -> dict[str, object]:
-    everyone = np.ones((1, blocks))
+def _compared(scenes: Scenes, blocks: int, min_blocks: int, unit: str) -> dict[str, object]:
+    everyone, objects = np.ones((1, blocks)), _objects_of_blocks(scenes)
     names = list(scenes.nulls)
     rho, nulls = (found[..., 0] for found in correlations(scenes, everyone))
     if not np.isfinite(rho):
         return {"reason": "the map's share or the effect is the same in every scene"}
     best = int(np.nanargmax(np.where(np.isfinite(nulls), nulls, -np.inf)))
     best_rho = float(nulls[best]) if np.isfinite(nulls[best]) else 0.0  # a null that never varies ranks nothing
-    drawn, drawn_nulls = correlations(scenes, _resamples(blocks))
+    drawn, drawn_nulls = correlations(scenes, _resamples(objects))
     strongest = np.where(np.isfinite(drawn_nulls), drawn_nulls, 0.0).max(axis=0)
-    rho_low, rho_high = expanded_percentiles(drawn, blocks)
-    gain_low, gain_high = expanded_percentiles(drawn - strongest, blocks)
-    reason = _reason(scenes, rho_low, gain_low, names[best], blocks, min_blocks)
+    strata = len(np.unique(objects))
+    rho_low, rho_high = expanded_percentiles(drawn, blocks, strata)
+    gain_low, gain_high = expanded_percentiles(drawn - strongest, blocks, strata)
+    few = "" if blocks >= min_blocks else f"{blocks} usable {unit}, {min_blocks} needed"
+    reason = few or _reason(scenes, rho_low, gain_low, names[best])
     return {
         "rho": float(rho),
         "rho_low": rho_low,
@@ -94,9 +111,7 @@ def _compared(scenes: Scenes, blocks: int, min_blocks: int) -> dict[str, object]
     }
 
 
-def _reason(scenes: Scenes, rho_low: float, gain_low: float, best: str, blocks: int, min_blocks: int) -> str:
-    if blocks < min_blocks:
-        return f"{blocks} usable scene seeds, {min_blocks} needed"
+def _reason(scenes: Scenes, rho_low: float, gain_low: float, best: str) -> str:
     if not gain_low > 0:
         return f"not earned: {best} does as well"
     if not rho_low > 0:
@@ -125,36 +140,60 @@ def usable_scenes(measure: Measure, grids: Mapping[Measure, Grid], target: Grid,
         values = object_scenes(grid.values, layout)[usable]
         nulls[name] = np.where(np.isfinite(values), values, area[usable])
     block = np.broadcast_to(np.arange(len(usable)).reshape(obstacle.shape), usable.shape)[usable]
-    return Scenes(share[usable], effect[usable], nulls, block.astype(np.int64), tuple(missing))
+    block = block.astype(np.int64)
+    return Scenes(share[usable], effect[usable], nulls, block, tuple(missing), layout.object_of[block])
 
 
 def correlations(scenes: Scenes, block_weights: Floats) -> tuple[Floats, Floats]:
-    """Spearman's rho of the share (R,) and of each null (nulls, R) with the effect, scenes weighted by their block.
+    """Spearman's rho of the share (R,) and of each null (nulls, R) with the effect, scenes weighted by their block,
+    ranked within their object.
 
     block_weights: (R, blocks), how often each block was drawn. NaN where one of the two never varies.
     """
     _, block = np.unique(scenes.block, return_inverse=True)
     weights = block_weights[:, block]
-    effect = _centred_ranks(scenes.effect, weights)
-    rho = _correlation(_centred_ranks(scenes.share, weights), effect, weights)
-    nulls = [_correlation(_centred_ranks(null, weights), effect, weights) for null in scenes.nulls.values()]
-    return rho, np.stack(nulls)
+    effect = _ranks_within(scenes.effect, weights, scenes.object_of)
+    rho = _correlation(_ranks_within(scenes.share, weights, scenes.object_of), effect, weights)
+    nulls = (_ranks_within(null, weights, scenes.object_of) for null in scenes.nulls.values())
+    return rho, np.stack([_correlation(null, effect, weights) for null in nulls])
 
 
-def expanded_percentiles(drawn: Floats, blocks: int) -> tuple[float, float]:
-    """Percentile interval of resampled statistics (R,), widened as Student's t with blocks - 1 widens the normal."""
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) == 0 or blocks < 2:
+def expanded_percentiles(drawn: Floats, blocks: int, objects: int = 1) -> tuple[float, float]:
+    """Percentile interval of resampled statistics (R,), widened as Student's t with blocks - objects degrees of freedom
+    widens the normal."""
+    drawn, freedom = drawn[np.isfinite(drawn)], blocks - objects
+    if len(drawn) == 0 or freedom < 1:
         return float("nan"), float("nan")
-    reach = np.sqrt(blocks / (blocks - 1)) * stats.t.ppf((1 + CONFIDENCE) / 2, blocks - 1)
+    reach = np.sqrt(blocks / freedom) * stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
     tail = float(stats.norm.cdf(-reach))
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _resamples(blocks: int) -> Floats:
-    drawn = np.random.default_rng(_SEED).multinomial(blocks, np.full(blocks, 1 / blocks), size=_RESAMPLES)
-    return drawn.astype(np.float64)
+def _objects_of_blocks(scenes: Scenes) -> Ints:
+    """(blocks,): the object of each block, in the order of their numbers."""
+    _, first = np.unique(scenes.block, return_index=True)
+    return np.zeros(len(first), dtype=np.int64) if scenes.object_of is None else scenes.object_of[first]
+
+
+def _resamples(objects: Ints) -> Floats:
+    """(R, blocks): how often each block is drawn, each object as often as it has blocks."""
+    rng, drawn = np.random.default_rng(_SEED), np.zeros((_RESAMPLES, len(objects)))
+    for o in np.unique(objects):
+        own = np.flatnonzero(objects == o)
+        drawn[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=_RESAMPLES)
+    return drawn
+
+
+def _ranks_within(values: Floats, weights: Floats, object_of: Ints | None) -> Floats:
+    """`_centred_ranks` within each object, (R, N)."""
+    if object_of is None:
+        return _centred_ranks(values, weights)
+    ranks = np.zeros(weights.shape)
+    for o in np.unique(object_of):
+        own = object_of == o
+        ranks[:, own] = _centred_ranks(values[own], weights[:, own])
+    return ranks
 
 
 def _centred_ranks(values: Floats, weights: Floats) -> Floats:

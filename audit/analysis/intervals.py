@@ -64,6 +64,14 @@ def unseen_share(blocks: int) -> float:
     return float(stats.binomtest(0, blocks).proportion_ci(CONFIDENCE, method="wilson").high)
 
 
+def not_seen(value: float, bounds: tuple[float, float], is_difference: bool) -> tuple[float, float]:
+    """Lowest and highest that a further block may be, where all those seen were `value`; bounds are finite."""
+    lowest, highest = bounds
+    if is_difference and abs(value) > SAME:  # an unseen block may show no effect, or the whole one, but not its reverse
+        lowest, highest = (0.0, highest) if value > 0 else (lowest, 0.0)
+    return lowest, highest
+
+
 def _moments(values: Floats, usable: Ints) -> tuple[Floats, Floats]:
     filled = np.where(np.isfinite(values), values, 0.0)
     mean = np.divide(filled.sum(axis=1), usable, out=np.full(len(values), np.nan), where=usable > 0)
@@ -82,9 +90,7 @@ def _range(values: Floats, usable: Ints) -> Floats:
 def _constant(value: float, usable: int, bounds: tuple[float, float], is_difference: bool) -> tuple[float, float, str]:
     if not np.isfinite(bounds).all():
         return (value, value, "identical") if usable >= 2 else (np.nan, np.nan, "none")
-    lowest, highest = bounds
-    if is_difference and abs(value) > SAME:  # an unseen block may show no effect, or the whole one, but not its reverse
-        lowest, highest = (0.0, highest) if value > 0 else (lowest, 0.0)
+    lowest, highest = not_seen(value, bounds, is_difference)
     share = unseen_share(usable)
     return value - share * (value - lowest), value + share * (highest - value), "wilson"
 

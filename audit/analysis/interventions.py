@@ -1,46 +1,49 @@
-"""Interventions: what the object, its shadow and the light cause, from the four arms of a scene.
+"""Interventions: what the object, its shadow and the light cause, from the arms of a scene.
 
 full: object and shadow; object: the object without its shadow (cast_shadow none); ghost: the shadow alone; empty:
-neither. All of one scene seed under one light, so effects are differences of forward passes. Ghost and empty are
-stored at the control level of what they do not depend on (colour relation; for empty also the shadow) and joined to
-all its levels.
+neither. All of one block under one light, so effects are differences of forward passes. On the tabletop ghost and
+empty are stored at the control level of what they do not depend on (colour relation; for empty also the shadow) and
+joined to all its levels. In the studio every object casts its shadow, so there is no object alone, and arms may stand
+at the control condition only: everything here is over the cells that have arms.
 
-Blocks: those drawn with an obstacle. Alarms count within the horizon, so for them only stratum `near`; the target
-reaches further, so for it `near` and `far`. The light's effect on the empty floor is over all blocks. The target of
-ghost and empty scenes is the target of the object scene: the same cells, chosen by the obstacle that was taken away.
+Blocks: those drawn with an obstacle, in the studio all. Alarms count within the horizon, so for them only stratum
+`near`; the target reaches further, so for it `near` and `far`. The light's effect on the empty floor is over all
+blocks. The target of ghost and empty scenes is the target of the object scene: the same cells or classes, chosen by
+what was taken away. With several objects there are rows per object, and for all of them the mean over objects.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from audit.analysis.conditions import UNBOUNDED
-from audit.analysis.intervals import mean_intervals
-from audit.analysis.layout import OBJECT, PRESENCE, Bools, Floats, Layout, at, defined_mean
+from audit.analysis.conditions import bounds
+from audit.analysis.layout import ALL, OBJECT, PRESENCE, Bools, Floats, Ints, Layout, at, defined_mean
 from audit.analysis.measurement import Grid, Measure
+from audit.analysis.objects import over_objects
 from audit.tables import INTERVENTIONS
+from scenes.manifest import ABSENT
 
-RESPONSES = ("scene_alarm", "sensor_alarm", "target_logit")
+RESPONSES = ("scene_alarm", "sensor_alarm", "target_logit", "target_probability", "logit_margin")
 TARGET = "target_logit"
 FACTORS = ("relation", "light", "cast_shadow")
 LIGHT, SHADOW = "light", "cast_shadow"
 NO_SHADOW = "none"  # the level of cast_shadow at which the object casts none
 GHOST, EMPTY = "ghost", "empty"
-ALL = "all"
-_REACH = {"arm": (0.0, 1.0), "effect": (-1.0, 1.0), "interaction": (-2.0, 2.0)}  # of alarms
+_WITHOUT_ALONE = ("arm_object", "object", "interaction", "removal_shadow")  # what needs the object without its shadow
 
 
 @dataclass(frozen=True)
 class Arms:
     """One response in the four arms, arrays (B, relation, light, cast_shadow, others...) that broadcast together.
 
-    full has every shadow level of the design, `none` included; alone, ghost and empty hold length 1 on the axes they do
-    not depend on (ghost lacks only relation, so it also holds every shadow level).
+    An axis that the design lacks has length 1. full has every shadow level of the design, `none` included, and is NaN
+    in cells that have no arm beside it; alone, ghost and empty hold length 1 on the axes they do not depend on (ghost
+    lacks only relation, so it also holds every shadow level).
     """
 
     full: Floats
@@ -50,7 +53,7 @@ class Arms:
 
 
 def interventions_table(grids: Mapping[Measure, Grid], layout: Layout) -> pd.DataFrame:
-    """INTERVENTIONS of every model; empty where the design lacks one of its factors or has no arms."""
+    """INTERVENTIONS of every model; empty where the design has no arms."""
     columns = list(INTERVENTIONS.columns)
     if not has_arms(layout):
         return INTERVENTIONS.empty()[columns]
@@ -68,10 +71,14 @@ def interventions_table(grids: Mapping[Measure, Grid], layout: Layout) -> pd.Dat
 
 
 def has_arms(layout: Layout) -> bool:
-    """Whether the design has the factors of the interventions, and at least one arm beside the object's."""
-    if not set(FACTORS) <= set(layout.factors) or PRESENCE not in layout.factors:
-        return False
-    return bool({GHOST, EMPTY} & set(layout.levels[PRESENCE])) and OBJECT in layout.levels[PRESENCE]
+    """Whether there is at least one arm beside the object's."""
+    presences = layout.levels.get(PRESENCE, ())
+    return OBJECT in presences and bool({GHOST, EMPTY} & set(presences))
+
+
+def has_shadowless(layout: Layout) -> bool:
+    """Whether the design says of each scene if the object casts its shadow, so that it can be seen without."""
+    return SHADOW in layout.factors
 
 
 def arms(values: Floats, layout: Layout) -> Arms:
@@ -79,11 +86,28 @@ def arms(values: Floats, layout: Layout) -> Arms:
     full = _ordered(at(layout, values, PRESENCE, OBJECT), layout)
     ghost = _ordered(at(layout, values, PRESENCE, GHOST), layout)
     empty = _ordered(at(layout, values, PRESENCE, EMPTY), layout)
-    shadows = layout.levels[SHADOW]
+    shadows = _levels(layout, SHADOW)
     alone = np.full_like(full[:, :, :, :1], np.nan)
     if NO_SHADOW in shadows:
         alone = full[:, :, :, [shadows.index(NO_SHADOW)]]
-    return Arms(full, alone, defined_mean(ghost, (1,), keepdims=True), defined_mean(empty, (1, 3), keepdims=True))
+    return Arms(
+        full=np.where(_beside_arms(layout), full, np.nan),
+        alone=alone,
+        ghost=defined_mean(ghost, (1,), keepdims=True),
+        empty=defined_mean(empty, (1, 3), keepdims=True),
+    )
+
+
+def _beside_arms(layout: Layout) -> Bools:
+    """(1, relation, light, cast_shadow, others...): the cells of the design that have a ghost or an empty arm."""
+    there = np.where(layout.planned, 0.0, np.nan)
+    ghost = _ordered(at(layout, there, PRESENCE, GHOST), layout)
+    empty = _ordered(at(layout, there, PRESENCE, EMPTY), layout)
+    ghost, empty = (
+        np.isfinite(ghost).any(axis=(0, 1), keepdims=True),
+        np.isfinite(empty).any(axis=(0, 1, 3), keepdims=True),
+    )
+    return np.asarray(ghost | empty)
 
 
 def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
@@ -93,7 +117,7 @@ def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
     alone, NaN where there is no shadow to remove.
     """
     found = arms(values, layout)
-    is_shadowless = np.array([level == NO_SHADOW for level in layout.levels[SHADOW]])
+    is_shadowless = np.array([level == NO_SHADOW for level in _levels(layout, SHADOW)])
     is_shadowless = is_shadowless.reshape((1, 1, 1, -1) + (1,) * (found.full.ndim - 4))
     without_object = np.where(is_shadowless, found.empty, found.ghost)
     return {
@@ -108,26 +132,59 @@ def object_scenes(values: Floats, layout: Layout) -> Floats:
 
 
 def has_obstacle(layout: Layout, response: str) -> Bools:
-    """(B,): blocks whose obstacle the response can see; near for alarms, near and far for the target."""
+    """(B,): blocks whose obstacle the response can see; near for alarms, near and far for the target. A pose of an
+    object always has one."""
+    if layout.objects:
+        return np.ones(len(layout.blocks), dtype=bool)
     reached = ("near", "far") if response == TARGET else ("near",)
     return np.isin(layout.strata.astype(str), reached)
 
 
+def _levels(layout: Layout, factor: str) -> tuple[str, ...]:
+    return layout.levels[factor] if factor in layout.factors else (ABSENT,)
+
+
 def _ordered(grid: Floats, layout: Layout) -> Floats:
-    """Presence (length 1) dropped, relation, light, cast_shadow first, then the other factors."""
+    """Presence (length 1) dropped, relation, light, cast_shadow first, of length 1 where the design lacks them, then
+    the other factors."""
     rest = [f for f in layout.factors if f not in (*FACTORS, PRESENCE)]
-    axes = [0, *(layout.axis(f) for f in (*FACTORS, *rest)), layout.axis(PRESENCE)]
+    there = [f for f in FACTORS if f in layout.factors]
+    axes = [0, *(layout.axis(f) for f in (*there, *rest)), layout.axis(PRESENCE)]
     ordered = np.transpose(grid, axes)
+    ordered = np.expand_dims(ordered, tuple(1 + i for i, f in enumerate(FACTORS) if f not in there))
     return ordered[..., 0] if ordered.shape[-1] else np.full(ordered.shape[:-1], np.nan)
 
 
 def _effect_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
-    shadows = [i for i, level in enumerate(layout.levels[SHADOW]) if level != NO_SHADOW]
+    beside = _beside_arms(layout)
+    lights = np.flatnonzero(beside.any(axis=tuple(i for i in range(beside.ndim) if i != 2)))
+    shadows = [i for i, level in enumerate(_levels(layout, SHADOW)) if level != NO_SHADOW]
     blocks = has_obstacle(layout, measure.metric)
-    found = arms(grid.values, layout)
+    effects = _effects(arms(grid.values, layout), shadows)
+    if has_shadowless(layout):
+        effects = {name: values for name, values in effects.items() if name != "removal_both"}
+    else:
+        effects = {name: values for name, values in effects.items() if name not in _WITHOUT_ALONE}
+    shape = effects["arm_full"].shape
+    columns = [_levels(layout, "relation"), tuple(_levels(layout, LIGHT)[i] for i in lights)]
+    columns.append(tuple(_levels(layout, SHADOW)[i] for i in shadows))
+    pooled = [f in layout.factors for f in FACTORS]
+    levels = [(*names, ALL) if all_too else names for names, all_too in zip(columns, pooled, strict=True)]
+    shown = _ordered(np.asarray(at(layout, np.where(layout.rendered, 0.0, np.nan), PRESENCE, OBJECT)), layout)
+    shown = np.where(beside, shown, np.nan)[:, :, lights][:, :, :, shadows]
+    n = np.isfinite(_pooled(shown[blocks], pooled))
+    parts = []
+    for name, values in effects.items():
+        whole = np.broadcast_to(values, shape)[:, :, lights][blocks]
+        parts.append(_rows(measure, name, _pooled(whole, pooled), levels, n, layout, layout.object_of[blocks]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _effects(found: Arms, shadows: Sequence[int]) -> dict[str, Floats]:
+    """Arms and effects on the shadow levels at which the object casts one."""
     full, ghost = found.full[:, :, :, shadows], found.ghost[:, :, :, shadows]
     alone, empty = found.alone, found.empty
-    effects = {
+    return {
         "arm_full": full,
         "arm_object": alone,
         "arm_ghost": ghost,
@@ -137,41 +194,38 @@ def _effect_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
         "interaction": full - alone - ghost + empty,
         "removal_object": full - ghost,
         "removal_shadow": full - alone,
+        "removal_both": full - empty,
     }
-    levels = [(*layout.levels[f], ALL) for f in ("relation", LIGHT)]
-    levels.append((*(layout.levels[SHADOW][i] for i in shadows), ALL))
-    shown = _ordered(np.asarray(at(layout, np.where(layout.rendered, 0.0, np.nan), PRESENCE, OBJECT)), layout)
-    n = np.isfinite(_pooled(shown[:, :, :, shadows][blocks], full.shape)).sum(axis=1)
-    parts = []
-    for name, values in effects.items():
-        whole = np.broadcast_to(values, full.shape)[blocks]
-        parts.append(_rows(measure, name, _pooled(whole, full.shape), levels, n))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _light_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
     """The empty floor under each light, less the empty floor under the control light, over all blocks."""
-    control = layout.controls.get(LIGHT)
-    lights = layout.levels[LIGHT]
+    control, lights = layout.controls.get(LIGHT), _levels(layout, LIGHT)
     if control not in lights or len(lights) < 2:
         return INTERVENTIONS.empty()
     held = lights.index(control)
     empty = arms(grid.values, layout).empty
-    effect = defined_mean(empty - empty[:, :, [held]], tuple(i for i in range(1, empty.ndim) if i != 2))
-    shown = _ordered(at(layout, np.where(layout.rendered, 0.0, np.nan), PRESENCE, EMPTY), layout)
-    n = np.isfinite(defined_mean(shown, tuple(i for i in range(1, shown.ndim) if i != 2))).sum(axis=0)
-    others = [i for i in range(len(lights)) if i != held]
-    levels = [(ALL,), tuple(lights[i] for i in others), (ALL,)]
-    return _rows(measure, "light", effect[:, others].T, levels, n[others])
+    over = tuple(i for i in range(1, empty.ndim) if i != 2)
+    effect = defined_mean(empty - empty[:, :, [held]], over)
+    is_planned, is_shown = (
+        np.isfinite(defined_mean(_ordered(at(layout, np.where(there, 0.0, np.nan), PRESENCE, EMPTY), layout), over))
+        for there in (layout.planned, layout.rendered)
+    )
+    others = [i for i in np.flatnonzero(is_planned.any(axis=0)) if i != held]
+    if not others:
+        return INTERVENTIONS.empty()
+    sides = [(ALL,) if f in layout.factors else (ABSENT,) for f in FACTORS]
+    levels = [sides[0], tuple(lights[i] for i in others), sides[2]]
+    return _rows(measure, "light", effect[:, others].T, levels, is_shown[:, others].T, layout, layout.object_of)
 
 
-def _pooled(values: Floats, shape: tuple[int, ...]) -> Floats:
+def _pooled(values: Floats, all_too: Sequence[bool]) -> Floats:
     """(B, r, l, s, ...) to (rows, B): the block's mean over further factors; `all` comes after a factor's levels."""
     is_defined = np.isfinite(values)
-    rest = tuple(range(4, len(shape)))
+    rest = tuple(range(4, values.ndim))
     count = is_defined.sum(axis=rest).astype(np.float64)
     total = np.where(is_defined, values, 0.0).sum(axis=rest)
-    for axis in (1, 2, 3):
+    for axis in (axis for axis, wanted in zip((1, 2, 3), all_too, strict=True) if wanted):
         count = np.concatenate([count, count.sum(axis=axis, keepdims=True)], axis=axis)
         total = np.concatenate([total, total.sum(axis=axis, keepdims=True)], axis=axis)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
@@ -179,25 +233,45 @@ def _pooled(values: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _rows(
-    measure: Measure, name: str, values: Floats, levels: list[tuple[str, ...]], n: np.typing.NDArray[np.int64]
+    measure: Measure,
+    name: str,
+    values: Floats,
+    levels: Sequence[tuple[str, ...]],
+    shown: Bools,
+    layout: Layout,
+    object_of: Ints,
 ) -> pd.DataFrame:
-    kind = "arm" if name.startswith("arm_") else name if name in _REACH else "effect"
-    found = mean_intervals(
-        values, UNBOUNDED if measure.metric == TARGET else _REACH[kind], is_difference=not name.startswith("arm_")
-    )
+    """Rows of one effect, values and shown (K, B), in blocks of `object_of` (B,): per object and over all."""
+    parts = []
     relation, light, shadow = zip(*itertools.product(*levels), strict=True)
-    return pd.DataFrame(
-        {
-            "model": measure.model,
-            "response": measure.metric,
-            "effect": name,
-            "relation": relation,
-            "light": light,
-            "cast_shadow": shadow,
-            "mean": found.mean,
-            "ci_low": found.low,
-            "ci_high": found.high,
-            "n": n,
-            "usable_n": found.usable,
-        }
-    )
+    for thing in (*layout.objects, ALL):
+        of = slice(None) if thing == ALL else object_of == layout.objects.index(thing)
+        found = over_objects(values[:, of], object_of[of], _reach(measure, name), not name.startswith("arm_"))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": measure.model,
+                    "response": measure.metric,
+                    "effect": name,
+                    "relation": relation,
+                    "light": light,
+                    "cast_shadow": shadow,
+                    "object": thing if layout.objects else ABSENT,
+                    "mean": found.mean,
+                    "ci_low": found.low,
+                    "ci_high": found.high,
+                    "n": shown[:, of].sum(axis=1),
+                    "usable_n": found.usable,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _reach(measure: Measure, name: str) -> tuple[float, float]:
+    """What an arm of the response, the difference of two or of two differences can reach."""
+    low, high = bounds(measure.metric)
+    if name.startswith("arm_"):
+        return low, high
+    width = 2 * (high - low) if name == "interaction" else high - low
+    return -width, width

@@ -2,10 +2,14 @@
 
 Everything here is paired inside the block, so the analysis works on such arrays rather than on rows. A cell that was
 not rendered, or has no value, is NaN; cells of one condition and one block count as one, by their mean.
+
+The factor `object` differs between blocks and never inside one: it has no axis and no control, but divides the blocks.
+A design without it (the tabletop) is one object to every rule about objects.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,33 +24,55 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 PRESENCE = "presence"
-OBJECT = "object"
+OBJECT = "object"  # the level of presence that shows the object with its shadow
+OBJECT_FACTOR = "object"  # the factor that says which object: chosen, so fixed, and one per block
+ALL = "all"  # in a column of levels: the mean over them
+
+_NUMBERED = re.compile(r"(.*?)(\d+)$", re.DOTALL)
+_NO_PARTNERS: Mapping[str, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
 class Layout:
     """The axes of a design.
 
-    factors: in the order of the scenes table. levels: of each factor, its control level first. controls: factor ->
-    control level; a factor without one is contrasted with the mean over its levels. blocks: in natural order.
-    strata (B,): what each block was drawn for. cells: cell_id, scene_id and position of every rendered cell.
-    rendered (B, L1, L2, ...): whether there is a picture.
+    columns: the factor columns of the scenes table, in its order. factors: those with an axis, all but `object`.
+    levels: of each factor, its control level first. controls: factor -> control level; a factor without one is
+    contrasted with the mean over its levels. partners: factor -> level -> the level it is contrasted with, where that
+    is not the control. blocks: in natural order. strata (B,): what each block was drawn for. objects: the objects of
+    the design in sorted order, none where it has no such factor; object_of (B,): which of them, 0 without any.
+    cells: cell_id, scene_id and position of every rendered cell. planned, rendered (B, L1, L2, ...): whether the cell
+    is part of the design, and whether there is a picture.
     """
 
+    columns: tuple[str, ...]
     factors: tuple[str, ...]
     levels: Mapping[str, tuple[str, ...]]
     controls: Mapping[str, str]
+    partners: Mapping[str, Mapping[str, str]]
     blocks: tuple[str, ...]
     strata: npt.NDArray[np.object_]
+    objects: tuple[str, ...]
+    object_of: Ints
     cells: pd.DataFrame
+    planned: Bools
     rendered: Bools
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.blocks), *(len(self.levels[f]) for f in self.factors))
 
+    @property
+    def unit(self) -> str:
+        """What blocks are, in words."""
+        return "object poses" if self.objects else "scene seeds"
+
     def axis(self, factor: str) -> int:
         return 1 + self.factors.index(factor)
+
+    def partner(self, factor: str, level: str) -> str | None:
+        """The level that a level is contrasted with; None for the mean over all levels."""
+        return self.partners.get(factor, {}).get(level, self.controls.get(factor))
 
     def select(self, grid: npt.NDArray[np.generic], factor: str, level: str) -> npt.NDArray[np.generic]:
         """The part of `grid` at one level; the axis stays, with length 1, or 0 where the design lacks the level.
@@ -59,10 +85,12 @@ class Layout:
         part = slice(0, 0) if found is None else slice(found, found + 1)
         return grid[(slice(None),) * self.axis(factor) + (part,)]
 
-    def reference(self, grid: Floats, factor: str) -> Floats:
-        """The part of `grid` at the factor's control level, or its mean over all levels where it has no control."""
-        if factor in self.controls:
-            return at(self, grid, factor, self.controls[factor])
+    def reference(self, grid: Floats, factor: str, level: str | None = None) -> Floats:
+        """The part of `grid` that a level of the factor is contrasted with: its partner, else the control level, else
+        the mean over all levels. Without `level`, at control."""
+        held = self.controls.get(factor) if level is None else self.partner(factor, level)
+        if held is not None:
+            return at(self, grid, factor, held)
         return defined_mean(grid, (self.axis(factor),), keepdims=True)
 
     def of_objects(self, grid: Floats) -> Floats:
@@ -83,9 +111,15 @@ def at(layout: Layout, grid: Floats, factor: str, level: str) -> Floats:
     return np.asarray(layout.select(grid, factor, level), dtype=np.float64)
 
 
-def lay_out(scenes: pd.DataFrame, controls: Mapping[str, str]) -> Layout:
-    """The layout of a scenes table; every column that table does not declare is a factor."""
-    factors = tuple(str(c) for c in scenes.columns if c not in SCENES.columns)
+def lay_out(
+    scenes: pd.DataFrame, controls: Mapping[str, str], partners: Mapping[str, Mapping[str, str]] = _NO_PARTNERS
+) -> Layout:
+    """The layout of a scenes table; every column that table does not declare is a factor.
+
+    Raises ValueError where the scenes of one block show different objects.
+    """
+    columns = tuple(str(c) for c in scenes.columns if c not in SCENES.columns)
+    factors = tuple(c for c in columns if c != OBJECT_FACTOR)
     held = {f: level for f, level in controls.items() if f in factors}
     if PRESENCE in factors:
         held[PRESENCE] = OBJECT
@@ -97,15 +131,33 @@ def lay_out(scenes: pd.DataFrame, controls: Mapping[str, str]) -> Layout:
     is_ok = (scenes["status"] == "ok").to_numpy(dtype=bool)
     rendered = np.zeros(int(np.prod(shape)), dtype=bool)
     rendered[position[is_ok]] = True
+    planned = np.zeros(int(np.prod(shape)), dtype=bool)
+    planned[position] = True
+    objects, object_of = _objects(scenes, axes[0], len(blocks))
     strata = np.full(len(blocks), "", dtype=object)
     strata[axes[0]] = scenes["stratum"].to_numpy(dtype=object)
     cells = scenes.loc[is_ok, ["cell_id", "scene_id"]].assign(position=position[is_ok])
-    return Layout(factors, levels, held, blocks, strata, cells.reset_index(drop=True), rendered.reshape(shape))
+    return Layout(
+        columns=columns,
+        factors=factors,
+        levels=levels,
+        controls=held,
+        partners=partners,
+        blocks=blocks,
+        strata=strata,
+        objects=objects,
+        object_of=object_of,
+        cells=cells.reset_index(drop=True),
+        planned=planned.reshape(shape),
+        rendered=rendered.reshape(shape),
+    )
 
 
-def natural(block: str) -> tuple[bool, int, str]:
-    """Sort key: blocks that are numbers by their number, then the others by name."""
-    return (not block.isdigit(), int(block) if block.isdigit() else 0, block)
+def natural(block: str) -> tuple[str, int, str]:
+    """Sort key: blocks that are numbers by their number, then the others by name, 'lemon.9' before 'lemon.10'."""
+    numbered = _NUMBERED.match(block)
+    name, number = (numbered[1], int(numbered[2])) if numbered else (block, -1)
+    return (name, number, block)
 
 
 def per_block(grid: Floats) -> Floats:
@@ -119,6 +171,18 @@ def defined_mean(grid: Floats, axes: tuple[int, ...], keepdims: bool = False) ->
     count = is_defined.sum(axis=axes, keepdims=keepdims)
     total = np.where(is_defined, grid, 0.0).sum(axis=axes, keepdims=keepdims)
     return np.asarray(np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0))
+
+
+def _objects(scenes: pd.DataFrame, block: Ints, blocks: int) -> tuple[tuple[str, ...], Ints]:
+    if OBJECT_FACTOR not in scenes.columns:
+        return (), np.zeros(blocks, dtype=np.int64)
+    objects = _levels(scenes[OBJECT_FACTOR], None)
+    code = _codes(scenes[OBJECT_FACTOR], objects)
+    object_of = np.zeros(blocks, dtype=np.int64)
+    object_of[block] = code
+    if not np.array_equal(object_of[block], code):
+        raise ValueError(f"{OBJECT_FACTOR} differs between scenes of one block: a block is one object in one pose")
+    return objects, object_of
 
 
 def _levels(column: pd.Series[str], control: str | None) -> tuple[str, ...]:

@@ -1,13 +1,19 @@
-"""Findings in plain sentences. The numbers are those of the table: the effect is the difference of the two means."""
+"""Findings in plain sentences. The numbers are those of the table: the effect is the difference of the two means.
+
+Objects were chosen, not sampled, so a sentence says which ones it is about.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from audit.analysis.contrasts import Contrast
+import numpy as np
+
+from audit.analysis.contrasts import Contrast, averaged_over
 from audit.analysis.effects import Effect
-from audit.analysis.layout import PRESENCE, Layout
+from audit.analysis.intervals import SAME
+from audit.analysis.layout import Layout
 from audit.analysis.recipe import ModelFacts
 from audit.metrics.specs import SPECS
 
@@ -19,20 +25,29 @@ PHRASES: Mapping[str, str] = {
     "sensor_false_alarm": "the network raises a false alarm on {value} of clear sensors",
     "sensor_false_alarm_at_half": "the network raises a false alarm on {value} of clear sensors at threshold .5",
     "scene_false_alarm": "the network raises a false alarm in {value} of scenes",
+    "top1": "the network names the object first in {value} of scenes",
+    "top5": "the network names the object among its first five in {value} of scenes",
+    "target_probability": "the network gives the object a probability of {value}",
+    "logit_margin": "the object's logit less that of the best other class is {value}",
     "relevance_mass_accuracy": "{value} of the positive part of the {method} map lies on the {region}",
 }
 
 
+NAMED = 4  # objects up to which a sentence names each
+
+
 def sentence(effect: Effect, layout: Layout, facts: ModelFacts, is_fit: bool) -> str:
-    """One finding: condition, what happens there and at control, difference, interval, scene seeds, q, recipe."""
+    """One finding: condition, what happens there and at control, difference, interval, blocks, q, recipe."""
     phrase = PHRASES.get(effect.measure.metric, f"{SPECS[effect.measure.metric].title} is {{value}}")
     level, control, change = _numbers(effect)
     what = phrase.format(value=level, method=effect.measure.method, region=effect.measure.region)
-    against = f"against {control} under {spoken(effect.control)}{_averaged(effect.contrast, layout)}"
+    varied = effect.contrast.varied
+    against = f"against {control} under {spoken(varied.control(layout))}{_averaged(effect.contrast, layout)}"
     parts = [
-        f"Under {spoken(effect.contrast.name)} {what}, {against}: {change}",
+        f"Under {spoken(varied.name)}{_shown(effect)} {what}, {against}: {change}",
+        _most(effect, layout),
         _more_than_sum(effect),
-        f"{effect.usable} scene seeds",
+        f"{effect.usable} {layout.unit}",
         f"q {_small(effect.q)}",
     ]
     text = ", ".join(part for part in parts if part) + f"; {_alone(effect, layout)}{_expectation(effect, facts)}."
@@ -44,6 +59,31 @@ def spoken(contrast: str) -> str:
     return contrast.replace(" & ", " and ").replace("=", " = ")
 
 
+def _shown(effect: Effect) -> str:
+    """' on lemon', ' on these 4 objects (...)': what the sentence is about; '' where the design has no such factor."""
+    if len(effect.objects) < 2 and not effect.absent:
+        return f" on {effect.objects[0]}" if effect.objects else ""
+    if effect.absent:
+        number = f"{len(effect.objects)} of {len(effect.objects) + len(effect.absent)} objects"
+    else:
+        number = f"these {len(effect.objects)} objects"
+    return f" on {number}" + (f" ({', '.join(effect.objects)})" if len(effect.objects) <= NAMED else "")
+
+
+def _most(effect: Effect, layout: Layout) -> str:
+    """Of a mean over objects, those that it is most about, where they lie more than the margin above it."""
+    if len(effect.objects) < 2:
+        return ""
+    own = {o: effect.by_block[layout.object_of == layout.objects.index(o)] for o in effect.objects}
+    change = {o: float(np.nanmean(values)) for o, values in own.items()}
+    most = max(change.values())
+    if most <= effect.effect[0] + effect.margin:
+        return ""
+    names = " and ".join(o for o in effect.objects if change[o] >= most - SAME)
+    is_turned = SPECS[effect.measure.metric].direction == "higher_is_better"
+    return f"most on {names} ({_difference(effect, -most if is_turned else most)})"
+
+
 def _expectation(effect: Effect, facts: ModelFacts) -> str:
     if not facts.recipe:
         return "its checkpoint declares no training recipe"
@@ -51,8 +91,7 @@ def _expectation(effect: Effect, facts: ModelFacts) -> str:
 
 
 def _averaged(contrast: Contrast, layout: Layout) -> str:
-    touched = {factor for factor, _ in contrast.levels}
-    others = [f for f in layout.factors if f != PRESENCE and f not in touched and len(layout.levels[f]) > 1]
+    others = averaged_over(layout, contrast)
     if not others:
         return ""
     return f" (mean over {' and '.join(others) if len(others) < 3 else ', '.join(others)})"
@@ -73,8 +112,15 @@ def _change(effect: Effect, change: tuple[float, float, float], digits: int = 0)
     if SPECS[effect.measure.metric].direction == "higher_is_better":
         mean, low, high = -mean, -high, -low
     if not _is_share(effect):
-        return f"{mean:+.3g} {SPECS[effect.measure.metric].unit} [{low:.3g}, {high:.3g}]"
-    return f"{_points(mean, digits, '+')} points [{_points(low, digits)}, {_points(high, digits)}]"
+        return f"{_difference(effect, mean)} [{low:.3g}, {high:.3g}]"
+    return f"{_difference(effect, mean, digits)} [{_points(low, digits)}, {_points(high, digits)}]"
+
+
+def _difference(effect: Effect, mean: float, digits: int = 0) -> str:
+    """A difference in the metric's own sign, with its unit."""
+    if not _is_share(effect):
+        return f"{mean:+.3g} {SPECS[effect.measure.metric].unit}"
+    return f"{_points(mean, digits, '+')} points"
 
 
 def _alone(effect: Effect, layout: Layout) -> str:
@@ -93,7 +139,8 @@ def _more_than_sum(effect: Effect) -> str:
     if effect.contrast.order < 2 or not effect.excess[1] > 0:
         return ""
     mean, low, high = (_points(x, 0) if _is_share(effect) else f"{x:.3g}" for x in effect.excess)
-    return f"{mean} [{low}, {high}] of them beyond what each alone adds up to"
+    beyond = "what each alone adds up to" if effect.contrast.object is None else "the mean of the other objects"
+    return f"{mean} [{low}, {high}] of them beyond {beyond}"
 
 
 def _digits(level: float, control: float) -> int:

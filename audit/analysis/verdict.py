@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from audit.analysis.conditions import AUC, auc_levels
 from audit.analysis.criterion import Judged
 from audit.analysis.layout import PRESENCE, Layout
 from audit.analysis.measurement import Grid, Measure
+from audit.analysis.objects import mean_over_objects
+from audit.analysis.recipe import ModelFacts
 from audit.config import CriterionConfig
 from audit.metrics.specs import SPECS
 
@@ -41,16 +44,23 @@ class Floor:
 
 
 def control_gate(
-    model: str, grids: Mapping[Measure, Grid], auc: pd.DataFrame, layout: Layout, criterion: CriterionConfig
+    model: str,
+    facts: ModelFacts,
+    grids: Mapping[Measure, Grid],
+    auc: pd.DataFrame,
+    layout: Layout,
+    criterion: CriterionConfig,
 ) -> list[Floor]:
-    """Each metric of the control floor at the control condition: the mean over blocks, or the AUC of the condition."""
+    """Each metric of the control floor that is of the model's task, at the control condition: the mean over blocks (of
+    several objects over objects), or the AUC of the condition."""
     found = []
     for metric, floor in sorted(criterion.control_floor.items()):
+        if not facts.is_scored_by(metric):
+            continue
         grid = grids.get(Measure(model, metric))
         value = _control_auc(model, auc, layout) if metric == AUC else float("nan")
         if metric != AUC and grid is not None:
-            by_block = layout.at_control(grid.values)
-            value = float(by_block[np.isfinite(by_block)].mean()) if np.isfinite(by_block).any() else float("nan")
+            value = mean_over_objects(layout.at_control(grid.values), layout.object_of)
         found.append(Floor(metric, value, floor))
     return found
 
@@ -67,6 +77,10 @@ class Coverage:
     @property
     def share(self) -> float:
         return self.usable / self.planned if self.planned else 0.0
+
+    @property
+    def record(self) -> dict[str, float]:
+        return {**asdict(self), "share": self.share}
 
 
 def coverage(scenes: pd.DataFrame, predictions: pd.DataFrame, models: Sequence[str]) -> Coverage:
@@ -98,7 +112,28 @@ def verdict(
         "schema_version": SCHEMA_VERSION,
         "verdict": max(reached, key=WORST_LAST.index),
         "models": models,
-        "coverage": {**asdict(covered), "share": covered.share},
+        "coverage": covered.record,
+        "exit_code": 0 if is_covered else EXIT_UNCOVERED,
+    }
+
+
+def merged(verdicts: Mapping[str, Mapping[str, Any]], criterion: CriterionConfig) -> dict[str, object]:
+    """verdict.json of several scene sets: scene set -> what `verdict` says of it alone.
+
+    Models stand side by side, cells add up, `scene_sets` of the coverage holds each set's own. The verdict is the
+    worst; the exit code 5 where the coverage of a set or of the whole is below its floor.
+    """
+    sets = {name: dict(verdicts[name]["coverage"]) for name in sorted(verdicts)}
+    counts = {k: sum(int(c[k]) for c in sets.values()) for k in ("planned", "usable", "failed", "rejected")}
+    whole = Coverage(**counts)
+    is_covered = bool(sets) and all(float(c["share"]) >= criterion.min_coverage for c in (*sets.values(), whole.record))
+    reached = [str(found["verdict"]) for found in verdicts.values()] + ([] if is_covered else [UNCOVERED])
+    models = {model: own for found in verdicts.values() for model, own in found["models"].items()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": max(reached, key=WORST_LAST.index),
+        "models": dict(sorted(models.items())),
+        "coverage": {**whole.record, "scene_sets": sets},
         "exit_code": 0 if is_covered else EXIT_UNCOVERED,
     }
 
@@ -112,14 +147,15 @@ def _of_model(model: str, gate: Sequence[Floor], rows: Sequence[Judged], is_cove
     own = [row for row in rows if row.effect.measure.model == model]
     failures = sum(row.is_failure for row in own)
     tested = {row.effect.measure.metric for row in own if row.effect.test.name != "none"}
-    untested = {row.effect.measure.metric: row.reason for row in own if row.effect.measure.metric not in tested}
+    over_all_last = sorted(own, key=lambda row: row.effect.contrast.object is None)  # they say more than one object's
+    untested = {r.effect.measure.metric: r.reason for r in over_all_last if r.effect.measure.metric not in tested}
     untested |= {floor.metric: "not measured at control" for floor in gate if not floor.is_measured}
     if not is_covered:
         reached = UNCOVERED
     elif any(floor.is_measured and not floor.is_ok for floor in gate):
         reached = UNFIT
     elif not tested or any(not floor.is_measured for floor in gate):
-        reached = UNCOVERED  # too few scene seeds to say anything is not 'no failure found'
+        reached = UNCOVERED  # too few blocks to say anything is not 'no failure found'
     else:
         reached = FOUND if failures else NONE_FOUND
     control = [

@@ -30,27 +30,31 @@ def attribute(
 ) -> dict[str, Singles]:
     """Maps of each method: (N, h, w) float32, signed and unnormalised, at the method's own resolution.
 
-    images: uint8 RGB, (N, H, W, 3) or a sequence of (H, W, 3). target_mask: (N, 155) bool; the target of a row is the
-    sum of its logits where the mask is True. A row without any gets a NaN map and is not sent through the network;
-    the others go through in their order, `batch` at a time, one forward and one backward pass per batch whatever the
-    number of methods. Saliency lives on the network's input, class activation maps on the target layer's grid.
+    images: uint8 RGB, (N, H, W, 3) or a sequence of (H, W, 3). target_mask: (N, K) bool, K the task's outputs; the
+    target of a row is the sum of its logits where the mask is True. A row without any gets a NaN map and is not sent
+    through the network; the others go through in their order, `batch` at a time, one forward and one backward pass per
+    batch whatever the number of methods. Saliency lives on the network's input, class activation maps on the target
+    layer's grid.
     Raises AttributionError for an unknown method, ValueError for shapes that do not agree.
     """
     chosen = [_method(name) for name in methods]
     mask = np.asarray(target_mask, dtype=bool)
-    if mask.ndim != 2 or len(mask) != len(images):
-        raise ValueError(f"target mask {mask.shape} does not go with {len(images)} pictures")
+    if mask.shape != (len(images), adapter.task.outputs):
+        raise ValueError(
+            f"target mask {mask.shape} does not go with {len(images)} pictures and {adapter.task.outputs} outputs"
+        )
     maps = {method.name: np.full((len(images), *_size(adapter, method)), np.nan, np.float32) for method in chosen}
     rows = np.flatnonzero(mask.any(axis=1))
     if not chosen:
         return maps
+    to_pictures = any(method.place == "input" for method in chosen)
     # leaving inference mode, should a caller be in it: nothing made there can be differentiated
     with torch.inference_mode(False), frozen(adapter.module), repeatable_arithmetic():
         for start in range(0, len(rows), batch):
             taken = rows[start : start + batch]
             pictures = adapter.preprocessing.apply([images[row] for row in taken], adapter.device)
             targets = torch.from_numpy(mask[taken]).to(adapter.device)
-            passed = gradient_pass(adapter.module, adapter.layer(), pictures, targets)
+            passed = gradient_pass(adapter.module, adapter.layer(), pictures, targets, adapter.layout, to_pictures)
             for method in chosen:
                 maps[method.name][taken] = method.maps(passed).float().cpu().numpy()
     return maps

@@ -32,6 +32,8 @@ def saliency(passed: GradientPass) -> torch.Tensor:
 
     The input is the network's own, after preprocessing; a maximum does not depend on the channel order.
     """
+    if passed.picture_gradient is None:
+        raise ValueError("saliency needs the gradient at the pictures")
     return passed.picture_gradient.abs().amax(dim=1)
 
 

@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import logit
 
 from audit.metrics.arrays import Doubles, Floats, Integers, Mask, Texts
 from audit.metrics.cells import CELLS, HORIZON, SENSORS
 from audit.metrics.concordance import auc, auc_table
+from audit.metrics.scores import REASON, long, target_logit, wide
 
 __all__ = ["CELLS", "HORIZON", "REASON", "SENSORS", "Events", "auc", "auc_table", "long", "score", "sensor_events"]
 __all__ += ["target_logit"]
@@ -24,10 +24,6 @@ __all__ += ["target_logit"]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 HALF = 0.5
-
-REASON = ":reason"  # suffix of the column that says why a metric is NaN
-# as far from 0 and 1 as float32 probabilities can tell logits apart
-PROBABILITY_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -91,38 +87,7 @@ def score(
         "scene_alarm": (operating.alarm.any(axis=1).astype(np.float64), _never(broken)),
         "target_logit": target_logit(p, label == 1 if target is None else target, logits),
     }
-    frame: dict[str, Floats | Texts] = {}
-    for metric, (value, why) in columns.items():
-        reason = np.where(broken, "nan_output", why)
-        frame[metric] = np.where(reason == "", value, np.nan)
-        frame[metric + REASON] = reason
-    return pd.DataFrame(frame)
-
-
-def long(scores: pd.DataFrame) -> pd.DataFrame:
-    """`score`'s frame, one row per (scene, metric): columns row, metric, value, undefined_reason."""
-    metrics = [column for column in scores.columns if not column.endswith(REASON)]
-    parts = [
-        pd.DataFrame(
-            {
-                "row": np.arange(len(scores)),
-                "metric": metric,
-                "value": scores[metric].to_numpy(),
-                "undefined_reason": scores[metric + REASON].to_numpy(),
-            }
-        )
-        for metric in metrics
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def target_logit(probability: Floats, target: Mask, logits: Floats | None = None) -> tuple[Doubles, Texts]:
-    """Sum of logits over the target cells, and the reason where there are none. (N,), (N,)."""
-    if logits is None:
-        kept = np.clip(probability, PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
-        logits = logit(np.asarray(kept, dtype=np.float64))
-    total = np.where(target, np.asarray(logits, dtype=np.float64), 0.0).sum(axis=1)
-    return total, np.where(target.any(axis=1), "", "no_positive")
+    return wide(columns, broken)
 
 
 def _rates(events: Events, suffix: str) -> dict[str, tuple[Doubles, Texts]]:

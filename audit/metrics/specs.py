@@ -2,6 +2,7 @@
 
 Words: a sensor is *occupied* when one of its known cells within the horizon is 1, *clear* when it has known cells
 there and all are 0. Unknown cells (-1) count for neither. The horizon is 15 cm of travel, 0 and 15 included.
+A class is *right* when it is one that the object's own declaration or the configuration accepts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class MetricSpec:
     direction: lower_is_better, higher_is_better, or neither (descriptive: never a criterion). low, high: its range,
     infinities allowed. unit: share, probability, logit, ratio. chance: what an uninformed answer scores, in words.
     undefined_when: the reasons that stand in `undefined_reason`. sentence: what the number says, one plain sentence.
+    tasks: the tasks it scores, or 'attention' where it is about maps.
     """
 
     name: str
@@ -30,13 +32,18 @@ class MetricSpec:
     chance: str
     undefined_when: tuple[str, ...]
     sentence: str
+    tasks: tuple[str, ...]
+
+
+PROXIMITY, CLASSIFICATION, ATTENTION = ("proximity",), ("classification",), ("attention",)
 
 
 def _event(name: str, title: str, needs: str, sentence: str) -> MetricSpec:
-    return MetricSpec(name, title, "lower_is_better", 0.0, 1.0, "share", "-", (needs, "nan_output"), sentence)
+    undefined_when = (needs, "nan_output")
+    return MetricSpec(name, title, "lower_is_better", 0.0, 1.0, "share", "-", undefined_when, sentence, PROXIMITY)
 
 
-_TASK = (
+_PROXIMITY = (
     _event(
         "sensor_miss",
         "missed sensors",
@@ -84,6 +91,7 @@ _TASK = (
         "0.25 for the constant answer .5",
         ("no_known_cell", "nan_output"),
         "Mean squared difference between probability and label over the known cells, 0 to 30 cm.",
+        PROXIMITY,
     ),
     MetricSpec(
         "sensor_alarm",
@@ -95,6 +103,7 @@ _TASK = (
         "-",
         ("nan_output",),
         f"Share of the five sensors where any cell within {HORIZON}, known or not, reaches the operating threshold.",
+        PROXIMITY,
     ),
     MetricSpec(
         "scene_alarm",
@@ -106,6 +115,7 @@ _TASK = (
         "-",
         ("nan_output",),
         f"1 if any cell of any sensor within {HORIZON}, known or not, reaches the operating threshold, else 0.",
+        PROXIMITY,
     ),
     MetricSpec(
         "target_logit",
@@ -116,7 +126,9 @@ _TASK = (
         "logit",
         "-",
         ("no_positive", "nan_output"),
-        "Sum of the logits over the cells that hold the obstacle, 0 to 30 cm.",
+        "Sum of the logits over what is true of the block's full scene: the cells that hold the obstacle, 0 to 30 cm;"
+        " the right classes of the object.",
+        (*PROXIMITY, *CLASSIFICATION),
     ),
     MetricSpec(
         "auc",
@@ -129,6 +141,59 @@ _TASK = (
         ("one_class", "nan_output"),
         "How often a scene with an obstacle in a cell gets a higher probability there than a scene without, compared"
         " within each cell and pooled over the cells by their number of pairs; ties count half.",
+        PROXIMITY,
+    ),
+)
+
+_CLASSIFICATION = (
+    MetricSpec(
+        "top1",
+        "top-1 accuracy",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "right classes over 1000",
+        ("no_object", "nan_output"),
+        "1 if a right class is likelier than every other class, else 0; a tie counts as wrong.",
+        CLASSIFICATION,
+    ),
+    MetricSpec(
+        "top5",
+        "top-5 accuracy",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "share",
+        "5 x right classes over 1000",
+        ("no_object", "nan_output"),
+        "1 if fewer than five wrong classes are at least as likely as the likeliest right one, else 0.",
+        CLASSIFICATION,
+    ),
+    MetricSpec(
+        "target_probability",
+        "probability of the object",
+        "higher_is_better",
+        0.0,
+        1.0,
+        "probability",
+        "right classes over 1000",
+        ("no_positive", "nan_output"),
+        "Sum of the probabilities of the classes that are right for the block's object, also where it was taken away.",
+        CLASSIFICATION,
+    ),
+    MetricSpec(
+        "logit_margin",
+        "logit margin",
+        "higher_is_better",
+        float("-inf"),
+        float("inf"),
+        "logit",
+        "0",
+        ("no_positive", "no_other_class", "nan_output"),
+        "Largest logit of the classes that are right for the block's object less the largest of all other classes; it"
+        " shows what a saturated probability hides.",
+        CLASSIFICATION,
     ),
 )
 
@@ -146,6 +211,7 @@ _ATTENTION = (
         "area of the region",
         _REGION,
         "Share of the map's positive part that lies on the region.",
+        ATTENTION,
     ),
     MetricSpec(
         "enrichment",
@@ -157,6 +223,7 @@ _ATTENTION = (
         "1",
         _REGION,
         "Relevance mass accuracy over the region's share of the picture's area.",
+        ATTENTION,
     ),
     MetricSpec(
         "pointing_game",
@@ -169,6 +236,7 @@ _ATTENTION = (
         _REGION,
         "Whether the map's highest point lies on the region or within 15/224 of the picture's side of it; the mean over"
         " tied highest points.",
+        ATTENTION,
     ),
     MetricSpec(
         "pointing_game_exact",
@@ -180,6 +248,7 @@ _ATTENTION = (
         "area of the region",
         _REGION,
         "Whether the map's highest point lies on the region itself; the mean over tied highest points.",
+        ATTENTION,
     ),
     MetricSpec(
         "mass_split",
@@ -190,10 +259,20 @@ _ATTENTION = (
         "share",
         "area of the region",
         _MAP,
-        "Share of the map's positive part on each of object, cast shadow, floor and background; the four sum to 1.",
+        "Share of the map's positive part on each of object, cast shadow, shadow from outside the frame, floor and"
+        " background; the five sum to 1.",
+        ATTENTION,
     ),
 )
 
-TASK_METRICS: tuple[str, ...] = tuple(spec.name for spec in _TASK)
-ATTENTION_METRICS: tuple[str, ...] = tuple(spec.name for spec in _ATTENTION)
-SPECS: Mapping[str, MetricSpec] = {spec.name: spec for spec in (*_TASK, *_ATTENTION)}
+SPECS: Mapping[str, MetricSpec] = {spec.name: spec for spec in (*_PROXIMITY, *_CLASSIFICATION, *_ATTENTION)}
+
+
+def metrics_of(task: str) -> tuple[str, ...]:
+    """The names of the metrics of a task, or of 'attention', in the order in which they are told."""
+    return tuple(name for name, spec in SPECS.items() if task in spec.tasks)
+
+
+PROXIMITY_METRICS = metrics_of("proximity")
+CLASSIFICATION_METRICS = metrics_of("classification")
+ATTENTION_METRICS = metrics_of("attention")

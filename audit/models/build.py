@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from audit.config import ModelConfig
+from audit.models import torchvision_models, torchvision_weights
 from audit.models.adapter import Adapter, LogitsOfProbabilities
 from audit.models.checkpoint import (
     Checkpoint,
@@ -22,31 +25,37 @@ from audit.models.errors import ModelError, nearest
 from audit.models.preprocessing import Preprocessing
 from audit.models.probe import probed_grid
 from audit.models.proximity_cnn import ProximityCNN
+from audit.models.task import Task
 from audit.models.user_module import called, user_module, working_folder_importable
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {"proximity_cnn": ProximityCNN}
 OUTPUTS = ("logits", "probabilities")
 
+Fresh = Callable[[], nn.Module]
 
-def build_adapter(config: ModelConfig, device: str) -> Adapter:
-    """The network that `config` describes, loaded, checked and on `device` (as pick_device takes it).
+
+def build_adapter(config: ModelConfig, device: str, task: Task) -> Adapter:
+    """The network that `config` describes, loaded, checked, on `device` (as pick_device takes it), for `task`.
 
     Raises ModelError, one line with the remedy: unknown architecture, layer or preprocessing; checkpoint missing,
-    truncated, unfit, with NaN weights or a pickled module; a module whose answer is not (B, >= 155) logits.
+    truncated, unfit, with NaN weights or a pickled module; a module that does not answer the task. Published weights
+    that are neither here nor can be fetched: WeightsUnavailable; a network never runs on random ones instead.
     """
     place = pick_device(device)
     preprocessing = Preprocessing.from_config(config.preprocessing)
     if config.outputs not in OUTPUTS:
         raise ModelError(f"model {config.name}: outputs={config.outputs}: {nearest(config.outputs, OUTPUTS)}")
     with working_folder_importable():  # also around the probe: some modules import on their first call
-        module, checkpoint = _loaded(config)
+        module, checkpoint, fresh = _loaded(config)
         module = module.to(device=place, dtype=torch.float32).eval()
-        layer = config.target_layer or _own_target_layer(module)
-        grid = probed_grid(module, layer, config.outputs, preprocessing, place, f"model {config.name}")
+        layer = config.target_layer or _own_target_layer(module) or torchvision_models.target_layer(config.architecture)
+        layout = torchvision_models.layout(config.architecture, layer)
+        grid = probed_grid(module, layer, layout, config.outputs, preprocessing, place, task, f"model {config.name}")
     return Adapter(
         name=config.name,
+        task=task,
         architecture=config.architecture,
-        module=LogitsOfProbabilities(module).eval() if config.outputs == "probabilities" else module,
+        module=LogitsOfProbabilities(module, task.link).eval() if config.outputs == "probabilities" else module,
         preprocessing=preprocessing,
         target_layer=layer,
         grid=grid,
@@ -54,29 +63,49 @@ def build_adapter(config: ModelConfig, device: str) -> Adapter:
         threshold=_threshold(config, checkpoint),
         recipe=_recipe(config, checkpoint),
         device=place,
+        layout=layout,
+        fresh=fresh,
     )
 
 
-def _loaded(config: ModelConfig) -> tuple[nn.Module, Checkpoint]:
+def _loaded(config: ModelConfig) -> tuple[nn.Module, Checkpoint, Fresh | None]:
     built_in = ARCHITECTURES.get(config.architecture)
-    if built_in is None and "." not in config.architecture:
-        raise ModelError(
-            f"architecture={config.architecture} is unknown: {nearest(config.architecture, ARCHITECTURES)}"
-            " (or give the dotted path of a callable that returns an nn.Module)"
-        )
+    of_torchvision = built_in is None and torchvision_models.is_known(config.architecture)
+    if built_in is None and not of_torchvision and "." not in config.architecture:
+        raise torchvision_models.unknown(config.architecture, ARCHITECTURES)
     if config.checkpoint is None:
-        if built_in is not None:
+        if built_in is not None or of_torchvision:
             raise ModelError(f"model {config.name}: {config.architecture} needs a checkpoint")
         module = user_module(config.architecture, config.arguments)
         refuse_non_finite(module.state_dict(), f"model {config.name}")
-        return module, without_checkpoint(module)
+        return module, without_checkpoint(module), None
+    if of_torchvision:
+        return _of_torchvision(config, config.checkpoint)
+    if config.checkpoint.startswith(torchvision_weights.PREFIX):
+        raise ModelError(f"checkpoint={config.checkpoint} goes with an architecture of torchvision's own names alone")
     checkpoint, state = read_checkpoint(config.checkpoint)
     if built_in is None:
         module = user_module(config.architecture, config.arguments)
     else:
         module = called(built_in, config.architecture, {**_outputs_of(state), **config.arguments})
     load_weights(module, state, f"checkpoint {checkpoint.file}")
-    return module, checkpoint
+    return module, checkpoint, None
+
+
+def _of_torchvision(config: ModelConfig, name: str) -> tuple[nn.Module, Checkpoint, Fresh]:
+    """A file that holds published weights is known by its digest and treated as those, wherever it lies."""
+    if name.startswith(torchvision_weights.PREFIX):
+        weights = torchvision_weights.entry(config.architecture, name.removeprefix(torchvision_weights.PREFIX))
+        checkpoint, state = read_checkpoint(str(torchvision_weights.fetched(weights, config.name)))
+    else:
+        checkpoint, state = read_checkpoint(name)
+        weights = torchvision_weights.recognised(config.architecture, checkpoint.sha256)
+    if weights is not None and not checkpoint.card:
+        checkpoint = dataclasses.replace(checkpoint, card=torchvision_weights.card(weights))
+    fresh = partial(torchvision_models.built, config.architecture, config.arguments, weights)
+    module = fresh()
+    load_weights(module, torchvision_models.fitted(config.architecture, state), f"checkpoint {checkpoint.file}")
+    return module, checkpoint, fresh
 
 
 def _outputs_of(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:

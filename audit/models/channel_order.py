@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from audit.metrics.arrays import Pixels
 from audit.models.adapter import Adapter
@@ -17,18 +16,19 @@ def flips(adapter: Adapter, images: Pixels | Sequence[Pixels], batch: int = 64) 
     """What changes when red and blue are exchanged before the network.
 
     images: uint8 RGB, (N, H, W, 3) or a sequence of (H, W, 3). One row per picture, in order: mean_output (mean of the
-    155 probabilities, channels as the adapter declares them), mean_output_swapped (the other order),
-    mean_abs_difference between the two, flipped (share of the 155 decisions at .5 that change), all in [0, 1].
+    probabilities of all outputs, channels as the adapter declares them), mean_output_swapped (the other order),
+    mean_abs_difference between the two, flipped (share of the task's decisions that change: of the cells at .5; of a
+    classifier's one, its top class), all in [0, 1]. Of classes the probabilities share out 1: their mean says nothing.
     """
     other = "rgb" if adapter.preprocessing.channels == "bgr" else "bgr"
     swapped = dataclasses.replace(adapter, preprocessing=dataclasses.replace(adapter.preprocessing, channels=other))
-    declared = expit(adapter.logits(images, batch).astype(np.float64))
-    exchanged = expit(swapped.logits(images, batch).astype(np.float64))
+    task = adapter.task
+    declared, exchanged = (task.probability(a.logits(images, batch)).astype(np.float64) for a in (adapter, swapped))
     return pd.DataFrame(
         {
             "mean_output": declared.mean(axis=1),
             "mean_output_swapped": exchanged.mean(axis=1),
             "mean_abs_difference": np.abs(declared - exchanged).mean(axis=1),
-            "flipped": ((declared >= 0.5) != (exchanged >= 0.5)).mean(axis=1),
+            "flipped": (task.decisions(declared) != task.decisions(exchanged)).mean(axis=1),
         }
     )

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -24,6 +25,7 @@ from audit.models.errors import ModelError, nearest, shortened
 PACKAGED = "packaged:"
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 WRAPPERS = ("state_dict", "model_state_dict")  # keys under which training frameworks put the state_dict
+_COUNTS = "num_batches_tracked"
 
 State = Mapping[str, torch.Tensor]
 
@@ -69,10 +71,14 @@ def without_checkpoint(module: nn.Module) -> Checkpoint:
 
 
 def load_weights(module: nn.Module, state: State, what: str) -> None:
-    """Copy `state` into `module`; ModelError lists every missing, unexpected and mis-shaped key at once."""
+    """Copy `state` into `module`; ModelError lists every missing, unexpected and mis-shaped key at once.
+
+    How many batches a normalisation has seen is of no use after training: older files do not say and need not.
+    """
     wanted = module.state_dict()
+    state = {**{key: counted for key, counted in wanted.items() if key.endswith(_COUNTS)}, **state}
     missing = [key for key in wanted if key not in state]
-    unexpected = [key for key in state if key not in wanted]
+    unexpected = sorted(key for key in state if key not in wanted)  # safetensors come in no order
     misshaped = [
         f"{key} {tuple(state[key].shape)} for {tuple(tensor.shape)}"
         for key, tensor in wanted.items()
@@ -86,7 +92,10 @@ def load_weights(module: nn.Module, state: State, what: str) -> None:
     if faults:
         hint = _prefix_hint(missing, unexpected)
         raise ModelError(f"{what} does not fit the architecture {type(module).__name__}; {'; '.join(faults)}{hint}")
-    module.load_state_dict(state, strict=True)
+    # shapes and names are those of today's layers, so no layer shall take them for an older version's
+    current = OrderedDict(state)
+    current._metadata = getattr(wanted, "_metadata", {})  # type: ignore[attr-defined]
+    module.load_state_dict(current, strict=True)
 
 
 def refuse_non_finite(state: State, what: str) -> None:

@@ -10,6 +10,20 @@ class ModelError(ValueError):
     """A model, checkpoint or device that cannot be used. The message is one clear line that names the remedy."""
 
 
+class WeightsUnavailable(ModelError):
+    """Published weights that are not here and cannot be fetched: the model can be left out of a run, saying why.
+
+    reason: one clause. url: where they are. remedy: what to do, naming the setting.
+    """
+
+    def __init__(self, name: str, reason: str, url: str, remedy: str) -> None:
+        super().__init__(f"model {name}: {reason} ({url}); {remedy}")
+        self.name = name
+        self.reason = reason
+        self.url = url
+        self.remedy = remedy
+
+
 def nearest(name: str, known: Iterable[str], most: int = 3) -> str:
     """The known names closest to `name`, as 'did you mean a or b?', or all of them where none is close."""
     names = sorted(set(known))

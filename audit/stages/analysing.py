@@ -87,8 +87,8 @@ def reproduce(
 ) -> str:
     """The command that renders and scores a finding's scenes, their controls and their arms alone.
 
-    models: those that were shown the set; where there are others, only they are asked again. Folders that were typed are left out: tables name no places, and
-    equal runs elsewhere have equal tables.
+    models: those that were shown the set; where there are others, only they are asked again. Folders that were typed
+    are left out: tables name no places, and equal runs elsewhere have equal tables.
     """
     design, compared = parts.design(config, scene_set), parts.partners(config, scene_set)
     typed = [w for w in shlex.split(command) if not _is_left_out(w, config, models)]

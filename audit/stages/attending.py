@@ -115,7 +115,8 @@ def _keep_mistaken_maps(
         probability = np.stack(answered.loc[list(chunk)].to_list())
         wrong = adapter.task.mistaken(probability, stacked(labels.loc[list(chunk)], adapter.task), adapter.threshold)
         images = np.stack([parts.store(config).read(i).rgb for i in chunk])
-        maps = attribute(adapter, images, wrong, config.attribution.methods, config.attribution.batch)
+        primary = config.attribution.methods[:1]  # the one that the page shows
+        maps = attribute(adapter, images, wrong, primary, config.attribution.batch)
         kept.append((np.array(chunk), wrong.any(axis=1), maps))
     if kept:
         _keep_maps(kept, folder / "attributions" / adapter.name / MISTAKEN)

@@ -51,7 +51,8 @@ def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str
         likeliest = adapter.task.answers(probability, nothing)
         rows = likeliest.pop("row").to_numpy(dtype=int)
         answers.append(likeliest.assign(model=model, scene_id=np.array(names, dtype=object)[rows]))
-        said = adapter.task.mistaken(probability, nothing, adapter.threshold)  # of nothing known to be true: all it said
+        # nothing is known to be true, so what it would be mistaken in is all that it says
+        said = adapter.task.mistaken(probability, nothing, adapter.threshold)
         maps = attribute(adapter, images, said, config.attribution.methods, config.attribution.batch)
         keep_maps(maps, np.array(names), said.any(axis=1), folder / "attributions" / model)
     PICTURES.write(pd.concat(tables, ignore_index=True), folder, csv=True)

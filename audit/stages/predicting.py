@@ -35,8 +35,8 @@ def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[s
             if adapter.task.scene_set == scene_set:
                 target = _targets(planned, usable["cell_id"], adapter.task)
                 frames = _of_model(config, adapter, usable, ids, images, labels, target)
-                for table, frame in frames.items():
-                    made[table].append(frame.assign(model=name))
+                for written, frame in frames.items():
+                    made[written].append(frame.assign(model=name))
     for table in WRITTEN:
         factors = names if table.has_factors else ()
         filled = [frame for frame in made[table.name] if len(frame)]
@@ -96,7 +96,8 @@ def _taken_for(answers: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     if not len(first):
         return pd.DataFrame()
     shown = usable[usable["presence"] == "object"].merge(first, on="scene_id")
-    counted = shown.groupby([*names, "answer", "is_right"], sort=True)["probability"].agg(["size", "mean"]).reset_index()
+    alike = shown.groupby([*names, "answer", "is_right"], sort=True)["probability"]
+    counted = alike.agg(["size", "mean"]).reset_index()
     of = shown.groupby(names, sort=True)["cell_id"].size().rename("of").reset_index()
     counted = counted.merge(of, on=names).rename(columns={"size": "scenes", "mean": "mean_probability"})
     rounded = counted["mean_probability"].round(6)  # the last bits of a mean depend on where memory lies
@@ -118,7 +119,8 @@ def _control_table(
     at = np.ones(len(usable), dtype=bool)
     for factor, level in held.items():
         at &= (usable[factor] == level).to_numpy()
-    seen = np.stack(in_view.loc[usable.loc[at, "scene_id"]].to_list()) if at.any() else np.empty((0, task.outputs), bool)
+    shown = in_view.loc[usable.loc[at, "scene_id"]].to_list()
+    seen = np.stack(shown) if shown else np.empty((0, task.outputs), bool)
     return task.control_table(probability[at], label[at], seen).assign(**held)
 
 

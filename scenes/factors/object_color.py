@@ -24,8 +24,6 @@ LEVELS = {
 
 def apply(spec: SceneSpec, level: str, draw: Draw) -> SceneSpec:
     color = draw.colors["unusual" if level == "unusual" else "natural"]
-    objects = tuple(
-        dataclasses.replace(o, material=dataclasses.replace(o.material, color=color)) for o in spec.objects
-    )
+    objects = tuple(dataclasses.replace(o, material=dataclasses.replace(o.material, color=color)) for o in spec.objects)
     floor = dataclasses.replace(spec.floor, color=color) if level == "equal" else spec.floor
     return dataclasses.replace(spec, objects=objects, floor=floor)

@@ -44,9 +44,7 @@ def apply(spec: SceneSpec, level: str, draw: Draw) -> SceneSpec:
         count = round(REACH / PITCH)
         shift = PITCH * draw.blocker_phase
         blockers = (BlockerSpec(AWAY, count, PITCH / 2, PITCH, REACH, draw.blocker_turn, offset=shift),)
-    return dataclasses.replace(
-        spec, key=sun(spec.key), world_strength=spec.world_strength * ROOM, blockers=blockers
-    )
+    return dataclasses.replace(spec, key=sun(spec.key), world_strength=spec.world_strength * ROOM, blockers=blockers)
 
 
 def sun(light: LightSpec) -> LightSpec:

@@ -18,7 +18,7 @@ DESIGN = (
     "design.factors.relation=[distinct]",
     "design.factors.light=[front,back,right_low]",
     "design.factors.cast_shadow=[soft]",
-    "renderer.samples=2",
+    "design.samples=2",
 )
 PLAIN = ("model.preprocessing.normalisation=fixed", "model.checkpoint=null")  # the planted networks read [0, 1]
 

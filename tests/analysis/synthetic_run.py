@@ -97,6 +97,7 @@ class Run:
     criterion: CriterionConfig = CRITERION
     controls: Mapping[str, str] = field(default_factory=lambda: dict(CONTROLS))
     methods: Sequence[str] = ("hires_cam", "grad_cam", "saliency")
+    partners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def analysed(self, **changes: object) -> Analysis:
         run = replace(self, **changes)  # type: ignore[arg-type]
@@ -111,6 +112,7 @@ class Run:
             command,
             auc=auc,
             methods=run.methods,
+            partners=run.partners,
         )
 
 
@@ -130,3 +132,66 @@ def planted(
 def jitter(*key: object) -> float:
     """A number in [-.5, .5) that depends on its key alone."""
     return int(hashlib.sha256(repr(key).encode()).hexdigest()[:8], 16) / 16**8 - 0.5
+
+
+# The studio: objects that were chosen, one factor at a time around the control, arms at control alone.
+STUDIO_FACTORS = {
+    "object_color": ("natural", "unusual", "equal"),
+    "light": ("key", "back", "dim", "red"),
+    "outside_shadow": ("none", "unblocked", "half", "slats"),
+}
+STUDIO_CONTROLS = {"presence": "object", "object_color": "natural", "light": "key", "outside_shadow": "none"}
+STUDIO_PARTNERS = {"outside_shadow": {"half": "unblocked", "slats": "unblocked"}}
+OBJECTS = ("bucket", "granny_smith", "lemon", "soccer_ball")
+STUDIO_CRITERION = CriterionConfig(
+    margins={
+        **CRITERION.margins,
+        "top1": 0.10,
+        "target_probability": 0.15,
+    },
+    control_floor={**CRITERION.control_floor, "top1": 0.6},
+)
+
+
+def studio_rows(objects: Sequence[str] = OBJECTS, poses: int = 8, arms: bool = True) -> pd.DataFrame:
+    """A scenes table of the studio, every cell rendered."""
+    control = {f: STUDIO_CONTROLS[f] for f in STUDIO_FACTORS}
+    varied = [{**control, f: level} for f, levels in STUDIO_FACTORS.items() for level in levels]
+    shown = dict.fromkeys(tuple(levels.items()) for levels in (control, *varied))
+    every = [{"presence": "object", **dict(levels)} for levels in shown]
+    every += [{"presence": arm, **control} for arm in ("ghost", "empty")] if arms else []
+    rows = []
+    fixed = {c: 0.5 for c, kind in SCENES.columns.items() if kind == "float"}
+    for thing, pose, (i, levels) in itertools.product(objects, range(poses), enumerate(every)):
+        name = f"{i}-{thing}.{pose}"
+        own = {"cell_id": f"c{name}", "scene_id": f"s{name}", "block_id": f"{thing}.{pose}", "stratum": thing}
+        row = {"presence": levels["presence"], "object": thing, **levels, **own}
+        rows.append({**row, "scene_set": "studio", "status": "ok", "reason": "", "shape": thing, **fixed})
+    factors = ["presence", "object", *STUDIO_FACTORS]
+    return pd.DataFrame(rows)[["cell_id", *factors, *list(SCENES.columns)[1:]]]
+
+
+def studio_run(
+    score: Callable[[str, Mapping[str, str], str, int], float],
+    objects: Sequence[str] = OBJECTS,
+    poses: int = 8,
+    metrics: Sequence[str] = ("top1", "target_probability"),
+    scenes: pd.DataFrame | None = None,
+) -> Run:
+    """A run of one classifier whose scores are what `score` says, from metric, levels, object and pose."""
+    shown = studio_rows(objects, poses) if scenes is None else scenes
+    factors = [c for c in shown.columns if c not in SCENES.columns]
+    rows = []
+    for record in shown[shown["status"] == "ok"].to_dict("records"):
+        levels, pose = {f: record[f] for f in factors}, int(record["block_id"].rsplit(".", 1)[1])
+        rows += [("net", record["cell_id"], m, score(m, levels, record["object"], pose)) for m in metrics]
+    frame = pd.DataFrame(rows, columns=["model", "cell_id", "metric", "value"])
+    return Run(
+        shown,
+        frame.assign(undefined_reason=np.where(frame["value"].isna(), "undefined", "")),
+        auc=pd.DataFrame(columns=["model", "auc"]),
+        models={"net": ModelFacts({}, 0.5, "classification")},
+        criterion=STUDIO_CRITERION,
+        controls=dict(STUDIO_CONTROLS),
+        partners=STUDIO_PARTNERS,
+    )

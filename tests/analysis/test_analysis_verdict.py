@@ -8,7 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_run import CRITERION, FACTORS, ModelFacts, Run, control_auc, jitter, planted, prediction_rows
+from synthetic_run import (
+    CRITERION,
+    FACTORS,
+    STUDIO_CRITERION,
+    ModelFacts,
+    Run,
+    control_auc,
+    jitter,
+    planted,
+    prediction_rows,
+    studio_run,
+)
+
+from audit.analysis import merged
 
 SMALL = {"relation": ("distinct", "equal"), "light": ("front", "back"), "cast_shadow": ("soft", "none")}
 NEAR = ("near",)
@@ -156,3 +169,59 @@ def test_a_floor_of_the_criterion_may_be_any_metric_with_a_better_end():
     run = planted(good, metrics=("sensor_miss", "brier"))
     verdict = run.analysed(criterion=replace(CRITERION, control_floor={"brier": 0.01})).verdict
     assert verdict["verdict"] == "unfit at control"
+
+
+def right(metric, levels, thing, pose):
+    return 1.0
+
+
+def lost(run: Run, share: float) -> Run:
+    """The run with a share of its scenes not rendered."""
+    is_lost = np.arange(len(run.scenes)) < share * len(run.scenes)
+    return replace(run, scenes=run.scenes.assign(status=np.where(is_lost, "failed", "ok")))
+
+
+def test_scene_sets_are_laid_together_into_one_verdict():
+    tabletop = planted(good, SMALL).analysed().verdict
+    studio = studio_run(lambda m, v, o, p: float(v["light"] != "back"), metrics=("top1",)).analysed().verdict
+    studio["models"]["classifier"] = studio["models"].pop("net")
+    both = merged({"tabletop": tabletop, "studio": studio}, STUDIO_CRITERION)
+    assert (both["verdict"], both["exit_code"], both["schema_version"]) == ("failures found", 0, 1)
+    assert list(both["models"]) == ["classifier", "net"]
+    assert both["models"]["net"] == tabletop["models"]["net"]
+    sets = both["coverage"].pop("scene_sets")
+    assert sets == {"studio": studio["coverage"], "tabletop": tabletop["coverage"]}
+    assert both["coverage"]["planned"] == sum(covered["planned"] for covered in sets.values())
+    assert both["coverage"]["share"] == 1.0
+    assert merged({"studio": studio, "tabletop": tabletop}, STUDIO_CRITERION)["models"] == both["models"]
+
+
+def test_one_set_below_its_coverage_decides_though_the_whole_is_above():
+    tabletop = planted(good, SMALL, blocks=48).analysed().verdict
+    studio = lost(studio_run(right, ["lemon"], metrics=("top1",)), 0.1).analysed().verdict
+    both = merged({"tabletop": tabletop, "studio": studio}, STUDIO_CRITERION)
+    assert both["coverage"]["share"] > 0.95
+    assert (both["verdict"], both["exit_code"]) == ("insufficient coverage", 5)
+
+
+def test_one_set_alone_stays_what_it_was():
+    alone = planted(good, SMALL).analysed().verdict
+    whole = merged({"tabletop": alone}, CRITERION)
+    assert whole["coverage"].pop("scene_sets") == {"tabletop": alone["coverage"]}
+    assert whole == alone
+
+
+def test_no_set_at_all_is_insufficient_coverage():
+    nothing = merged({}, CRITERION)
+    assert (nothing["verdict"], nothing["exit_code"], nothing["coverage"]["share"]) == ("insufficient coverage", 5, 0.0)
+
+
+def test_the_merged_verdict_is_plain_json():
+    studio = studio_run(right, metrics=("top1",)).analysed().verdict
+    assert json.loads(json.dumps(merged({"studio": studio}, STUDIO_CRITERION), allow_nan=False))["exit_code"] == 0
+
+
+def test_a_floor_of_the_other_task_is_not_asked_of_a_model():
+    run = planted(good, SMALL)
+    gate = run.analysed(criterion=STUDIO_CRITERION).verdict["models"]["net"]["control"]
+    assert [floor["metric"] for floor in gate] == ["auc", "sensor_miss"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic_run import CONTROLS, Run, jitter, planted
+from synthetic_run import CONTROLS, Run, jitter, planted, studio_run
 
 from audit.analysis import ModelFacts
 from audit.analysis.earned import Scenes, correlations, expanded_percentiles, usable_scenes
@@ -191,3 +191,67 @@ def test_earned_needs_no_facts_of_the_model(run: Run):
     first = run.analysed(attention=attention).earned
     second = run.analysed(attention=attention, models={"net": ModelFacts({}, 0.9)}).earned
     pd.testing.assert_frame_equal(first, second)
+
+
+WORTH = {"bucket": 2.0, "granny_smith": 4.0, "lemon": 6.0, "soccer_ball": 8.0}  # objects differ more than poses
+
+
+def studio_effect(thing: str, pose: int) -> float:
+    return WORTH[thing] + jitter("pose", thing, pose)
+
+
+@pytest.fixture(scope="module")
+def studio() -> Run:
+    def score(metric, levels, thing, pose):
+        return studio_effect(thing, pose) if levels["presence"] == "object" else 0.0
+
+    return studio_run(score, metrics=("target_logit",))
+
+
+def studio_maps(run: Run, share, regions=("object",)) -> pd.DataFrame:
+    shown = run.scenes[run.scenes["presence"] == "object"]
+    rows = []
+    for record in shown.to_dict("records"):
+        thing, pose = record["object"], int(record["block_id"].rsplit(".", 1)[1])
+        null = {s: 0.2 + 0.1 * jitter(s, thing, pose) for s in ("untrained", "edges", "gaussian", "random")}
+        for source, value in {"model": share(thing, pose), **null}.items():
+            method = "hires_cam" if source in ("model", "untrained") else "-"
+            rows += [
+                ("net", record["scene_id"], method, source, "mass_split", region, value, 0.2) for region in regions
+            ]
+    columns = ["model", "scene_id", "method", "source", "metric", "region", "value", "chance"]
+    return pd.DataFrame(rows, columns=columns).assign(undefined_reason="")
+
+
+def test_a_map_that_follows_the_effect_over_the_poses_of_each_object_earns_its_numbers(studio: Run):
+    row = object_row(studio, studio_maps(studio, lambda o, p: 0.3 + 0.2 * jitter("pose", o, p) - 0.02 * WORTH[o]))
+    assert row["earned"]
+    assert row["rho"] == pytest.approx(1.0)
+    assert (row["scenes"], row["blocks"]) == (32, 32)
+
+
+def test_a_map_that_ranks_objects_alone_earns_nothing(studio: Run):
+    """Its share goes with the effect by .97 over all scenes, and by nothing within any object."""
+    share = lambda o, p: 0.05 * WORTH[o] + 0.01 * jitter("own", o, p)  # noqa: E731
+    blocks = [(o, p) for o in WORTH for p in range(8)]
+    over_all = stats.spearmanr([share(*b) for b in blocks], [studio_effect(*b) for b in blocks]).statistic
+    row = object_row(studio, studio_maps(studio, share))
+    assert over_all > 0.9
+    assert abs(row["rho"]) < 0.5
+    assert not row["earned"]
+
+
+def test_without_scenes_of_the_object_alone_there_is_nothing_to_judge_a_shadows_share_by(studio: Run):
+    earned = studio.analysed(attention=studio_maps(studio, lambda o, p: 0.3, regions=("cast_shadow",))).earned
+    assert list(earned["reason"]) == ["no scenes of the object without its shadow to judge it by"]
+
+
+def test_ranks_within_objects_are_spearmans_where_there_is_one_object():
+    rng = np.random.default_rng(7)
+    share, effect, block = rng.normal(size=24), rng.normal(size=24), np.repeat(np.arange(8), 3)
+    one = Scenes(share, effect, {"area": rng.random(24)}, block, (), np.zeros(24, dtype=np.int64))
+    two = Scenes(share, effect, one.nulls, block, (), (block >= 4).astype(np.int64))
+    assert correlations(one, np.ones((1, 8)))[0][0] == pytest.approx(stats.spearmanr(share, effect).statistic)
+    ranks = [np.concatenate([stats.rankdata(x[:12]), stats.rankdata(x[12:])]) for x in (share, effect)]
+    within = stats.pearsonr(ranks[0], ranks[1]).statistic  # equal numbers, so the mean ranks are equal
+    assert correlations(two, np.ones((1, 8)))[0][0] == pytest.approx(within)

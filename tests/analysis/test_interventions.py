@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_run import CONTROLS, FACTORS, Run, control_auc, jitter, planted, prediction_rows, scene_rows
+from synthetic_run import (
+    CONTROLS,
+    FACTORS,
+    OBJECTS,
+    STUDIO_FACTORS,
+    Run,
+    control_auc,
+    jitter,
+    planted,
+    prediction_rows,
+    scene_rows,
+    studio_rows,
+    studio_run,
+)
 
 METRICS = ("scene_alarm", "sensor_alarm", "target_logit")
 SMOKE = {"relation": ("distinct", "equal"), "light": ("front", "back"), "cast_shadow": ("soft", "none")}
@@ -125,3 +138,61 @@ def test_every_pooled_row_is_the_mean_over_the_levels_it_pools(table: pd.DataFra
     for relation in (*FACTORS["relation"], "all"):
         rows = one[(one["relation"] == relation) & (one["cast_shadow"] == "soft")].set_index("light")["mean"]
         assert rows["all"] == pytest.approx(rows[list(FACTORS["light"])].mean())
+
+
+WORTH = {"bucket": 2.0, "granny_smith": 8.0, "lemon": 6.0, "soccer_ball": 4.0}
+
+
+def studio_arms(metric, levels, thing, pose):
+    """Logits: floor 1, ghost + .5, object and shadow + its worth; back light, colours and the sun cost 3."""
+    away = sum(levels[f] != names[0] for f, names in STUDIO_FACTORS.items())
+    worth = {"empty": 0.0, "ghost": 0.5, "object": WORTH[thing] - 3.0 * away}[levels["presence"]]
+    value = 1.0 + worth + 0.2 * jitter(thing, pose, levels["presence"])
+    return value / 10 if metric == "target_probability" else value
+
+
+@pytest.fixture(scope="module")
+def studio() -> pd.DataFrame:
+    return (
+        studio_run(studio_arms, metrics=("target_probability", "logit_margin", "target_logit")).analysed().interventions
+    )
+
+
+def studio_cell(frame: pd.DataFrame, effect: str, thing: str, response: str = "logit_margin") -> pd.Series:
+    found = frame[(frame["effect"] == effect) & (frame["object"] == thing) & (frame["response"] == response)]
+    return found[found["light"] == "key"].iloc[0]
+
+
+def test_the_studio_has_its_arms_at_control_and_no_object_without_its_shadow(studio: pd.DataFrame):
+    names = {"arm_full", "arm_ghost", "arm_empty", "shadow", "removal_object", "removal_both"}
+    assert set(studio["effect"]) == names
+    assert (set(studio["relation"]), set(studio["cast_shadow"]), set(studio["light"])) == ({"-"}, {"-"}, {"key", "all"})
+    assert set(studio["object"]) == {"all", *OBJECTS}
+    assert studio["mean"].notna().all()
+
+
+def test_arms_and_effects_of_an_object_are_of_its_control_scenes_alone(studio: pd.DataFrame):
+    for thing, worth in WORTH.items():
+        assert studio_cell(studio, "arm_full", thing)["mean"] == pytest.approx(1 + worth, abs=0.1)
+        assert studio_cell(studio, "removal_object", thing)["mean"] == pytest.approx(worth - 0.5, abs=0.2)
+        assert studio_cell(studio, "removal_both", thing)["mean"] == pytest.approx(worth, abs=0.2)
+        assert studio_cell(studio, "shadow", thing)["mean"] == pytest.approx(0.5, abs=0.2)
+        assert (studio_cell(studio, "shadow", thing)[["n", "usable_n"]] == 8).all()
+
+
+def test_over_all_objects_poses_give_the_interval_and_not_how_objects_differ(studio: pd.DataFrame):
+    whole = studio_cell(studio, "removal_object", "all")
+    own = [studio_cell(studio, "removal_object", thing) for thing in OBJECTS]
+    assert whole["mean"] == pytest.approx(np.mean([row["mean"] for row in own]))
+    assert (whole["n"], whole["usable_n"]) == (32, 32)
+    assert whole["ci_high"] - whole["ci_low"] < min(row["ci_high"] - row["ci_low"] for row in own)
+
+
+def test_a_studio_without_arms_has_no_interventions():
+    scenes = studio_rows(arms=False)
+    assert studio_run(studio_arms, metrics=("logit_margin",), scenes=scenes).analysed().interventions.empty
+
+
+def test_the_tabletop_names_no_object(table: pd.DataFrame):
+    assert set(table["object"]) == {"-"}
+    assert "removal_both" not in set(table["effect"])

@@ -27,6 +27,8 @@ PROCESSES: dict[str, dict[str, tuple[str, ...]]] = {
         "scenes.factors": ("pandas", *TORCH, *BLENDER, *CONFIGURATION),
         "scenes.worker_protocol": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
         "scenes.store": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
+        "scenes.assets": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
+        "scenes.studio": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
         "scenes.tabletop": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
         "scenes.renderer": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
         "scenes.manifest": (*TORCH, *BLENDER, *CONFIGURATION, "audit", "reports"),
@@ -41,7 +43,10 @@ PROCESSES: dict[str, dict[str, tuple[str, ...]]] = {
     "models": {
         "audit.models": (*BLENDER, *CONFIGURATION, "reports"),
         "audit.attribution": (*BLENDER, *CONFIGURATION, "reports"),
+        "audit.loading": (*BLENDER, *CONFIGURATION, "reports"),
         "audit.pipeline": (*BLENDER, "reports"),
+        "audit.recognition": (*BLENDER, "reports"),
+        "audit.noise": (*BLENDER, "reports"),
         "audit.training": (*BLENDER, "reports"),
     },
     "command line": {

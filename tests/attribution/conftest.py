@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from audit.config import ModelConfig, PreprocessingConfig
-from audit.models import Adapter, Checkpoint, Preprocessing, build_adapter
+from audit.models import Adapter, Checkpoint, Preprocessing, Task, build_adapter
+from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
 from audit.models.proximity_cnn import TARGET_LAYER, ProximityCNN
+from tests.models.tasks import PROXIMITY
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS_2019 = ROOT.parent / "shared" / "weights" / "proximity_2019.safetensors"
@@ -34,10 +36,14 @@ def make_adapter() -> MakeAdapter:
         size: tuple[int, int] = (64, 80),
         normalisation: str = "per_image",
         device: str = "cpu",
+        task: Task = PROXIMITY,
+        layout: LayerLayout = CHANNELS_FIRST,
     ) -> Adapter:
         config = PreprocessingConfig(height=size[0], width=size[1], normalisation=normalisation)
         return Adapter(
             name="test",
+            task=task,
+            layout=layout,
             architecture="test",
             module=module.to(device).eval(),
             preprocessing=Preprocessing.from_config(config),
@@ -68,7 +74,7 @@ def adapter(request: pytest.FixtureRequest, untrained: Adapter) -> Adapter:
         return untrained
     if not WEIGHTS_2019.is_file():
         pytest.skip("the public weights of 2019 are not beside this repository (../shared/weights)")
-    return build_adapter(ModelConfig(checkpoint=str(WEIGHTS_2019)), "cpu")
+    return build_adapter(ModelConfig(checkpoint=str(WEIGHTS_2019)), "cpu", PROXIMITY)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from audit.attribution import METHODS, AttributionError, attribute, resized
 from audit.config import ModelConfig, PreprocessingConfig
 from audit.models import Adapter, ModelError, build_adapter
 from audit.models.proximity_cnn import TARGET_LAYER, ProximityCNN
+from tests.models.tasks import PROXIMITY
 
 ALL = list(METHODS)
 
@@ -47,6 +48,22 @@ def test_all_methods_together_cost_one_forward_and_one_backward_pass_per_batch(
     attribute(untrained, pictures, targets, ALL, batch=6)
     assert forwards == [6, 6, 4]
     assert len(backwards) == 3
+
+
+def test_class_activation_maps_alone_go_back_to_their_layer_and_no_further(
+    untrained: Adapter, pictures, targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differentiate, places = torch.autograd.grad, []
+
+    def watched(target, inputs, **settings):
+        places.append([tuple(place.shape[1:]) for place in inputs])
+        return differentiate(target, inputs, **settings)
+
+    monkeypatch.setattr(torch.autograd, "grad", watched)
+    untrained.module.encoder[0].register_forward_hook(lambda _m, _i, output: places.append(output.requires_grad))
+    attribute(untrained, pictures, targets, ["hires_cam", "grad_cam"])
+    attribute(untrained, pictures, targets, ["saliency"])
+    assert places == [False, [(8, 16, 20)], True, [(8, 16, 20), (3, 64, 80)]]
 
 
 @pytest.mark.parametrize("batch", [1, 5, 16, 64])
@@ -123,7 +140,7 @@ def test_pictures_of_several_sizes_are_attributed_on_the_networks_grid(untrained
 
 def test_a_network_that_answers_a_constant_has_a_map_of_zeros(monkeypatch, pictures, targets) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
-    adapter = build_adapter(ModelConfig(architecture="tests.models.planted.ConstantNet"), "cpu")
+    adapter = build_adapter(ModelConfig(architecture="tests.models.planted.ConstantNet"), "cpu", PROXIMITY)
     maps = attribute(adapter, pictures, targets, ALL)
     assert all((values == 0).all() for values in maps.values())
 
@@ -132,7 +149,7 @@ def test_the_border_networks_map_lies_on_its_six_columns(monkeypatch, pictures, 
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
     unit = PreprocessingConfig(normalisation="fixed")
     config = ModelConfig(architecture="tests.models.planted.LeftBorderNet", preprocessing=unit)
-    maps = attribute(build_adapter(config, "cpu"), pictures, targets, ["saliency", "hires_cam"])
+    maps = attribute(build_adapter(config, "cpu", PROXIMITY), pictures, targets, ["saliency", "hires_cam"])
     for values in maps.values():
         assert (values[:, :, :6] > 0).all()
         assert (values[:, :, 6:] == 0).all()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from audit import cli, schema
-from audit.composition import groups
+from audit import cli, help_text, schema
+from audit.composition import compose, groups
+from scenes.assets import ASSETS
 from scenes.factors import REGISTRY
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    from audit import help_text
-
     return "\n".join(help_text.lines("scene-audit"))
 
 
@@ -30,9 +30,12 @@ def test_every_verb_part_factor_level_and_setting_is_there(text: str) -> None:
     for group, options in groups().items():
         for name in options:
             assert f"{group}={name}" in text
-    for factor in REGISTRY.values():
-        for level in factor.LEVELS:
-            assert f"{factor.NAME}: {level}" in text
+    for scene_set, factors in REGISTRY.items():
+        for factor in factors.values():
+            for level in factor.LEVELS:
+                assert f"  {scene_set}, {factor.NAME}: {level} " in text
+    for name in ASSETS:
+        assert name in text.partition("\nobjects of the studio")[2].partition("\n\n")[0]
     for key, comment in schema.fields():
         if key not in ("experiment", "model.name"):
             assert f"  {key}=" in text, key
@@ -40,9 +43,21 @@ def test_every_verb_part_factor_level_and_setting_is_there(text: str) -> None:
 
 
 def test_a_setting_is_shown_with_its_default_its_comment_and_its_range(text: str) -> None:
-    line = next(line for line in text.splitlines() if line.startswith("  design.seeds="))
-    assert line.startswith("  design.seeds=24 ")
-    assert line.endswith("  scene seeds (blocks), at least 8 for any verdict [1 to 100000]")
+    line = next(line for line in text.splitlines() if line.startswith("  design.samples="))
+    assert line.startswith("  design.samples=16 ")
+    assert line.endswith("  Cycles samples per pixel, one number within a design [1 to 65536]")
+
+
+def test_a_level_that_is_not_compared_with_the_control_says_with_which(text: str) -> None:
+    assert "that sun through a blind; compared with unblocked\n" in text
+
+
+@pytest.mark.usefixtures("read_once")
+@pytest.mark.parametrize("example", [typed for typed, _ in help_text._EXAMPLES if not typed.startswith("report")])
+def test_every_example_can_be_typed_as_it_stands(example: str) -> None:
+    verb, *typed = shlex.split(example)
+    assert verb in cli.VERBS
+    assert compose(typed).models
 
 
 def test_lines_fit_a_terminal(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stand_ins import Stages
 
 from audit import cli
 from audit.composition import compose, dump
+from audit.config import AuditConfig
 
 
 def test_run_audits_writes_the_page_and_prints_verdict_and_page(
@@ -26,8 +28,9 @@ def test_run_audits_writes_the_page_and_prints_verdict_and_page(
 
 
 def test_the_command_that_is_kept_can_be_pasted(stages: Stages) -> None:
-    cli.main(["run", "model.checkpoint=my weights.pt", "design.keep.light=[back]"])
-    assert stages.calls[0][2] == "scene-audit run 'model.checkpoint=my weights.pt' 'design.keep.light=[back]'"
+    cli.main(["run", "model=proximity", "model.checkpoint=my weights.pt", "design.keep.light=[back]"])
+    typed = "model=proximity 'model.checkpoint=my weights.pt' 'design.keep.light=[back]'"
+    assert stages.calls[0][2] == f"scene-audit run {typed}"
 
 
 @pytest.mark.parametrize("code", [0, 5])
@@ -55,6 +58,67 @@ def test_render_and_train_pass_configuration_in_and_exit_code_out(verb: str, sta
     assert cli.main([verb, "seed=4"]) == 5
     assert stages.calls[0][0] == verb
     assert stages.calls[0][1].seed == 4
+
+
+class TestBench:
+    """`bench noise|assets` measures and prints a table."""
+
+    @pytest.fixture
+    def measured(self, stages: Stages, monkeypatch: pytest.MonkeyPatch) -> Stages:
+        def measure(subject: str) -> Callable[[AuditConfig], int]:
+            def measured(config: AuditConfig) -> int:
+                stages.plan(config)
+                return len(subject)
+
+            return measured
+
+        monkeypatch.setattr(cli, "BENCHES", {subject: measure(subject) for subject in cli.BENCHES})
+        return stages
+
+    @pytest.mark.parametrize("subject", ["noise", "assets"])
+    def test_it_hands_on_the_configuration_and_the_exit_code(self, subject: str, measured: Stages) -> None:
+        assert cli.main(["bench", subject, "experiment=imagenet_objects", "seed=4"]) == len(subject)
+        (_, config) = measured.calls[0]
+        assert (config.experiment, config.seed) == ("imagenet_objects", 4)
+
+    @pytest.mark.parametrize("typed", [["seed=4", "noise"], ["noise", "paths.store=there"]])
+    def test_settings_may_stand_before_and_behind(self, typed: list[str], measured: Stages) -> None:
+        assert cli.main(["bench", *typed]) == len("noise")
+        assert len(measured.calls) == 1
+
+    @pytest.mark.parametrize(
+        ("typed", "says"),
+        [
+            ([], "what is to be measured? valid: noise, assets"),
+            (["seed=4"], "what is to be measured? valid: noise, assets"),
+            (["nois"], "bench nois: what is to be measured? did you mean 'noise'? valid: assets, noise"),
+            (["speed"], "bench speed: what is to be measured? valid: assets, noise"),
+            (["noise", "assets"], "bench noise assets: what is to be measured?"),
+            (["noise", "seed=abc"], "seed=abc: expected a whole number"),
+            (["noise", "paths.store=/proc/nowhere"], "paths.store=/proc/nowhere: cannot be written"),
+        ],
+    )
+    def test_what_cannot_be_measured_is_one_line_and_exit_code_2(
+        self, typed: list[str], says: str, measured: Stages, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(["bench", *typed]) == 2
+        err = capsys.readouterr().err
+        assert says in err
+        assert err.count("\n") == 1
+        assert measured.calls == []
+
+    @pytest.mark.usefixtures("stages")
+    @pytest.mark.parametrize("typed", ["model=proximity", "design=tabletop", "experiment=smoke"])
+    def test_assets_without_a_classifier_are_told_what_to_type(
+        self, typed: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Through the measurement itself: it looks before it loads anything."""
+        assert cli.main(["bench", "assets", typed, *(["model=proximity"] if "design" in typed else [])]) == 2
+        err = capsys.readouterr().err
+        assert "bench assets needs a classifier" in err
+        assert "bench assets design=studio model=" in err
+        assert err.count("\n") == 1
+        assert list(Path().glob("**/*.scene")) == []
 
 
 class TestReport:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 
-from audit import schema
+from audit import config, schema
 from audit.config import AuditConfig, DesignConfig, RendererConfig
 from audit.schema import ConfigError, convert, kind_of
 
@@ -36,7 +37,7 @@ def test_a_whole_number_may_stand_for_a_fraction_but_not_the_reverse() -> None:
         ([], dict[str, str], "expected names with values"),
         ("???", str, "x has to be given: x=..."),
         ("fast", RendererConfig, "x=fast: this is a group of settings"),
-        ({"smaples": 3}, RendererConfig, "x.smaples: there is no such setting; did you mean x.samples"),
+        ({"smaples": 3}, DesignConfig, "x.smaples: there is no such setting; did you mean x.samples"),
     ],
 )
 def test_what_is_not_of_the_type_is_refused_by_name(value: object, kind: Any, says: str) -> None:
@@ -50,10 +51,18 @@ def test_null_stands_only_where_the_schema_allows_it() -> None:
 
 
 def test_the_type_of_a_dotted_key_is_found_through_sections_names_and_lists() -> None:
-    assert kind_of("design.factors.light") == list[str]
+    assert kind_of("designs.tabletop.factors.light") == list[str]
+    assert kind_of("designs.anything.seeds") is int
     assert kind_of("models.anything.preprocessing.epsilon") is float
     assert kind_of("models.m.arguments.deep.down") is Any
-    for key in ("design.sedes", "seed.x", "", "design.factors.", "models..checkpoint"):
+    for key in (
+        "designs.studio.sedes",
+        "seed.x",
+        "",
+        "designs.studio.factors.",
+        "models..checkpoint",
+        "designs..seeds",
+    ):
         with pytest.raises(KeyError):
             kind_of(key)
 
@@ -61,7 +70,7 @@ def test_the_type_of_a_dotted_key_is_found_through_sections_names_and_lists() ->
 def test_every_setting_with_a_comment_in_the_source_has_it_in_the_help() -> None:
     """The comments are read out of the source; a formatter that moves one must not lose it."""
     comments = dict(schema.fields())
-    assert comments["design.seeds"] == "scene seeds (blocks), at least 8 for any verdict"
+    assert comments["design.seeds"].startswith("scene seeds (blocks), at least 8 for any verdict")
     assert comments["design.keep"].startswith("factor -> levels")
     assert comments["model.checkpoint"].startswith(".safetensors or a state_dict")
     assert comments["paths.store"]
@@ -72,4 +81,11 @@ def test_dataclasses_of_the_schema_hold_nothing_the_converter_cannot_read() -> N
     """Every field converts its own default."""
     assert isinstance(convert({}, AuditConfig, ""), AuditConfig)
     for key, _ in schema.fields():
-        assert kind_of(key.replace("model.", "models.m.", 1) if key.startswith("model.") else key) is not None
+        group, _, rest = key.partition(".")
+        assert kind_of(f"{group}s.a.{rest}" if group in ("model", "design") else key) is not None
+
+
+def test_no_comment_of_the_schema_stands_on_a_line_of_its_own() -> None:
+    """The help shows what stands on a field's own lines; the rest of a sentence below it would be lost."""
+    lines = inspect.getsource(config).partition("@dataclass")[2].splitlines()
+    assert [line for line in lines if line.startswith("    #")] == []

@@ -44,8 +44,10 @@ def test_what_make_audit_runs_is_the_default_experiment() -> None:
 def test_the_smoke_experiment_is_small_and_of_the_full_size_of_picture() -> None:
     """Under a minute: at most 100 scenes, but the pictures the network was made for."""
     smoke, default = compose(["experiment=smoke"]), compose()
-    levels = [len(v) for v in smoke.design.factors.values()]
-    assert levels == [2, 2, 2]
-    assert smoke.design.seeds == 8
+    assert (list(smoke.models), list(smoke.designs)) == (["proximity"], ["tabletop"])
+    design = smoke.designs["tabletop"]
+    assert [len(levels) for levels in design.factors.values()] == [2, 2, 2]
+    assert design.seeds == 8
+    assert (design.samples, design.denoise) == (default.designs["tabletop"].samples, False)
     assert smoke.camera == default.camera
     assert smoke.renderer == default.renderer

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from audit import composition
 from audit.composition import ConfigError, compose, dump, store_of
-from audit.config import AuditConfig
+from audit.config import AuditConfig, DesignConfig
 
 pytestmark = pytest.mark.usefixtures("read_once")
 
@@ -31,17 +31,18 @@ pytestmark = pytest.mark.usefixtures("read_once")
     ],
 )
 def test_a_checkpoint_is_taken_as_typed(typed: str, arrives: str | None) -> None:
-    assert compose([f"model.checkpoint={typed}"]).models["proximity"].checkpoint == arrives
+    assert compose(["experiment=smoke", f"model.checkpoint={typed}"]).models["proximity"].checkpoint == arrives
 
 
 def test_a_tilde_is_the_home_folder_wherever_a_path_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The shell does not expand it behind an equals sign."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    config = compose(["model.checkpoint=~/x.pt", "paths.store=~/store", "paths.outputs=~", "design.pictures=~/p"])
+    typed = ["model=proximity", "model.checkpoint=~/x.pt", "paths.store=~/store", "paths.outputs=~"]
+    config = compose([*typed, "design=pictures", "design.pictures=~/p"])
     assert config.models["proximity"].checkpoint == str(tmp_path / "x.pt")
     assert config.paths.store == str(tmp_path / "store")
     assert config.paths.outputs == str(tmp_path)
-    assert config.design.pictures == str(tmp_path / "p")
+    assert config.designs["pictures"].pictures == str(tmp_path / "p")
 
 
 @settings(max_examples=100, deadline=None)
@@ -51,8 +52,8 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_stands(monkeypatch: pytest.M
 @example("\\\\${oc.env:HOME}")
 def test_any_text_of_a_text_setting_arrives_verbatim(text: str) -> None:
     """Neither Hydra's grammar nor interpolation touches it; only quotes around the whole are taken off."""
-    config = OmegaConf.create({"paths": {"store": "store"}, "design": {"factors": {}}})
-    composition._apply(config, composition._parse(f"paths.store={text}"), [], {})
+    config = OmegaConf.create({"paths": {"store": "store"}})
+    composition._apply(config, composition._parse(f"paths.store={text}"), {}, {})
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     assert composition._resolved(config)["paths"]["store"] == (text[1:-1] if quoted else text)
 
@@ -60,23 +61,57 @@ def test_any_text_of_a_text_setting_arrives_verbatim(text: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "of", "arrives"),
     [
-        ("design.factors.light=[front, back]", lambda c: c.design.factors["light"], ["front", "back"]),
-        ("design.factors.cast_shadow=['soft','none']", lambda c: c.design.factors["cast_shadow"], ["soft", "none"]),
-        ("++design.seeds=9", lambda c: c.design.seeds, 9),
-        ("design.keep={seeds: [0, 3], light: [back]}", lambda c: c.design.keep, {"seeds": [0, 3], "light": ["back"]}),
+        ("design.factors.light=[front, back]", lambda c: tabletop(c).factors["light"], ["front", "back"]),
+        ("design.factors.cast_shadow=['soft','none']", lambda c: tabletop(c).factors["cast_shadow"], ["soft", "none"]),
+        ("++design.seeds=9", lambda c: tabletop(c).seeds, 9),
+        (
+            "design.keep={seeds: [0, 3], light: [back]}",
+            lambda c: tabletop(c).keep,
+            {"seeds": [0, 3], "light": ["back"]},
+        ),
         ("camera.position=[0,.1,2e-1]", lambda c: c.camera.position, [0.0, 0.1, 0.2]),
         ("criterion.margins.brier=.02", lambda c: c.criterion.margins["brier"], 0.02),
         ("training.learning_rate=1e-4", lambda c: c.training.learning_rate, 1e-4),
         ("model.arguments.width=32", lambda c: c.models["proximity"].arguments, {"width": 32}),
         ("model.recipe.light=[front]", lambda c: c.models["proximity"].recipe, {"light": ["front"]}),
         ("models.proximity.threshold=.3", lambda c: c.models["proximity"].threshold, 0.3),
-        ("~design.factors.relation", lambda c: list(c.design.factors), ["light", "cast_shadow"]),
+        ("~design.factors.relation", lambda c: list(tabletop(c).factors), ["light", "cast_shadow"]),
         ("paths.outputs=/data/o", lambda c: c.training.checkpoint, "/data/o/training/proximity.safetensors"),
     ],
 )
 def test_other_settings_are_read_in_the_usual_notation(typed: str, of: object, arrives: object) -> None:
     assert callable(of)
-    assert of(compose([typed])) == arrives
+    assert of(compose(["model=proximity", typed])) == arrives
+
+
+@pytest.mark.parametrize(
+    ("typed", "of", "arrives"),
+    [
+        ("design.objects=[lemon, bucket]", lambda c: studio(c).objects, ["lemon", "bucket"]),
+        ("design.crossing=full", lambda c: studio(c).crossing, "full"),
+        ("designs.studio.samples=64", lambda c: studio(c).samples, 64),
+        ("design.denoise=false", lambda c: studio(c).denoise, False),
+        ("design.keep={object: [lemon], seeds: [2]}", lambda c: studio(c).keep, {"object": ["lemon"], "seeds": [2]}),
+        ("design.keep.outside_shadow=[half]", lambda c: studio(c).keep, {"outside_shadow": ["half"]}),
+        ("design.classes.bucket=[bucket, 412]", lambda c: studio(c).classes, {"bucket": ["bucket", 412]}),
+        ("design.classes.bucket=[ash can]", lambda c: studio(c).classes, {"bucket": ["ash can"]}),
+        ("design.control.light=back", lambda c: studio(c).control, {"light": "back"}),
+        ("studio.size=128", lambda c: c.studio.size, 128),
+        ("model.arguments.image_size=384", lambda c: c.models["resnet18"].arguments, {"image_size": 384}),
+        ("model.checkpoint=torchvision:IMAGENET1K_V1", lambda c: c.models["resnet18"].checkpoint[12:], "IMAGENET1K_V1"),
+    ],
+)
+def test_settings_of_the_studio_are_read_likewise(typed: str, of: object, arrives: object) -> None:
+    assert callable(of)
+    assert of(compose(["model=resnet18", typed])) == arrives
+
+
+def tabletop(config: AuditConfig) -> DesignConfig:
+    return config.designs["tabletop"]
+
+
+def studio(config: AuditConfig) -> DesignConfig:
+    return config.designs["studio"]
 
 
 def test_the_last_of_two_wins() -> None:
@@ -86,7 +121,7 @@ def test_the_last_of_two_wins() -> None:
 
 
 def test_what_is_typed_wins_over_the_experiment() -> None:
-    assert compose(["design.seeds=10", "experiment=smoke"]).design.seeds == 10
+    assert tabletop(compose(["design.seeds=10", "experiment=smoke"])).seeds == 10
 
 
 class TestTheDump:
@@ -95,11 +130,13 @@ class TestTheDump:
     def test_it_holds_no_folder_of_this_machine(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         here = Path.cwd()
-        config = compose([f"paths.store={here}/there/store", "model.checkpoint=~/w.pt", f"paths.outputs={tmp_path}/o"])
-        text = dump(config)
+        typed = [f"paths.store={here}/there/store", "models.resnet18.checkpoint=~/w.pt", f"paths.outputs={tmp_path}/o"]
+        text = dump(compose(typed))
+        text += dump(compose(["design=pictures", f"design.pictures={here}/there/pictures"]))
         assert str(here) not in text
         assert str(tmp_path) not in text
         assert "there/store" in text
+        assert "there/pictures" in text
         assert "~/w.pt" in text
 
     def test_it_says_which_store_a_run_used(self, tmp_path: Path) -> None:
@@ -115,5 +152,5 @@ class TestTheDump:
 
         from audit.schema import convert
 
-        config = compose(["design.keep.light=[back]", "model.arguments.width=3"])
+        config = compose(["designs.studio.keep.object=[lemon]", "models.proximity.arguments.width=3"])
         assert convert(yaml.safe_load(dump(config)), AuditConfig, "") == config

@@ -28,11 +28,13 @@ def regions_of(objects: np.ndarray, shadows: np.ndarray | None = None) -> np.nda
     rest = 1 - objects - shadows
     floor = rest.copy()
     floor[:, : objects.shape[1] // 2] = 0
-    return np.stack([objects, shadows, floor, rest - floor], axis=1).astype(np.float32)
+    nothing = np.zeros_like(objects)  # no shadow from outside the frame
+    return np.stack([objects, shadows, nothing, floor, rest - floor], axis=1).astype(np.float32)
 
 
 def random_regions(seed: int, count: int = 2, size: tuple[int, int] = (12, 15)) -> np.ndarray:
-    return np.random.default_rng(seed).dirichlet([0.2] * 4, (count, *size)).transpose(0, 3, 1, 2).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet([0.2] * len(REGIONS), (count, *size)).transpose(0, 3, 1, 2).astype(np.float32)
 
 
 def literal(map_: np.ndarray, region: np.ndarray) -> dict[str, float]:
@@ -86,7 +88,7 @@ def test_a_map_by_hand() -> None:
     assert value(table, "relevance_mass_accuracy") == 5 / 8
     assert value(table, "enrichment") == (5 / 8) / (4 / 16)
     assert value(table, "pointing_game_exact") == 1
-    assert [value(table, "mass_split", region) for region in REGIONS] == [5 / 8, 0, 3 / 8, 0]
+    assert [value(table, "mass_split", region) for region in REGIONS] == [5 / 8, 0, 0, 3 / 8, 0]
 
 
 def test_tied_maxima_share_the_hit() -> None:
@@ -124,9 +126,9 @@ def test_fractions_count_as_fractions() -> None:
 def test_a_coarse_map_is_enlarged_before_its_positive_part_is_taken() -> None:
     """Between +1 and -1 the zero lies half way; cutting first would leave a ramp that reaches the other centre."""
     coarse = np.array([[[1.0, -1.0]]], dtype=np.float32)
-    regions = np.zeros((1, 4, 1, 8), np.float32)
-    regions[0, 0, 0, :4] = 1
-    regions[0, 3, 0, 4:] = 1
+    regions = np.zeros((1, len(REGIONS), 1, 8), np.float32)
+    regions[0, REGIONS.index("object"), 0, :4] = 1
+    regions[0, REGIONS.index("background"), 0, 4:] = 1
     assert value(measure(coarse, regions), "relevance_mass_accuracy") == 1.0
     assert value(measure(np.maximum(coarse, 0), regions), "relevance_mass_accuracy") < 0.9
 
@@ -195,7 +197,7 @@ def test_a_whole_batch_of_dark_maps_is_a_result_too() -> None:
 
 
 def test_no_maps_give_no_rows() -> None:
-    table = measure(np.zeros((0, 4, 5), np.float32), np.zeros((0, 4, 8, 10), np.float32))
+    table = measure(np.zeros((0, 4, 5), np.float32), np.zeros((0, len(REGIONS), 8, 10), np.float32))
     assert len(table) == 0
     assert list(table.columns) == ["row", "metric", "region", "value", "chance", "undefined_reason"]
 

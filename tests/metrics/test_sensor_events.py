@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.metrics.sensor_events import CELLS, REASON, SENSORS, long, score, sensor_events, target_logit
-from audit.metrics.specs import SPECS, TASK_METRICS
+from audit.metrics.specs import PROXIMITY_METRICS, SPECS
 
 
 def grid(fill: float, dtype: type = np.float64) -> np.ndarray:
@@ -171,8 +171,8 @@ def test_a_network_that_answers_nan_is_undefined_not_clear() -> None:
     p = grid(0.2)
     p[20, 0] = np.nan
     scored = one(p, grid(0))
-    assert all(scored[metric + REASON] == "nan_output" for metric in TASK_METRICS if metric != "auc")
-    assert all(math.isnan(scored[metric]) for metric in TASK_METRICS if metric != "auc")  # type: ignore[arg-type]
+    assert all(scored[metric + REASON] == "nan_output" for metric in PROXIMITY_METRICS if metric != "auc")
+    assert all(math.isnan(scored[metric]) for metric in PROXIMITY_METRICS if metric != "auc")  # type: ignore[arg-type]
 
 
 @settings(max_examples=15, deadline=None)
@@ -181,7 +181,7 @@ def test_values_are_in_range_and_nan_exactly_where_there_is_a_reason(seed: int) 
     rng = np.random.default_rng(seed)
     label = rng.choice([1, 0, -1], (6, CELLS), p=[0.02, 0.9, 0.08]).astype(np.int8)
     table = long(score(rng.random((6, CELLS)), label, 0.5))
-    assert len(table) == 6 * (len(TASK_METRICS) - 1)
+    assert len(table) == 6 * (len(PROXIMITY_METRICS) - 1)
     for metric, rows in table.groupby("metric"):
         assert (rows["value"].isna() == (rows["undefined_reason"] != "")).all()
         assert set(rows["undefined_reason"]) <= {"", *SPECS[metric].undefined_when}

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from audit.config import ModelConfig
 from audit.models import Adapter, build_adapter
 from audit.models.proximity_cnn import ProximityCNN
+from tests.models.tasks import PROXIMITY
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -33,6 +34,14 @@ def weights_2019() -> Path:
     file = SHARED / "weights" / "proximity_2019.safetensors"
     if not file.is_file():
         pytest.skip("the public weights of 2019 are not beside this repository (../shared/weights)")
+    return file
+
+
+@pytest.fixture
+def squeezenet_weights() -> Path:
+    file = SHARED / "weights" / "squeezenet1_0.safetensors"
+    if not file.is_file():
+        pytest.skip("ImageNet weights of SqueezeNet are not beside this repository (../shared/weights)")
     return file
 
 
@@ -66,4 +75,4 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def adapter(saved: Callable[..., Path]) -> Adapter:
-    return build_adapter(ModelConfig(checkpoint=str(saved())), "cpu")
+    return build_adapter(ModelConfig(checkpoint=str(saved())), "cpu", PROXIMITY)

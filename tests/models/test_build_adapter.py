@@ -12,6 +12,7 @@ import torch
 
 from audit.config import ModelConfig, PreprocessingConfig
 from audit.models import Adapter, ModelError, build_adapter, pick_device
+from tests.models.tasks import PROXIMITY
 
 NETWORKS = '''
 import torch
@@ -67,7 +68,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Adapt
             target_layer=target_layer,
             **changes,  # type: ignore[arg-type]
         )
-        return build_adapter(config, "cpu")
+        return build_adapter(config, "cpu", PROXIMITY)
 
     return build
 
@@ -166,14 +167,14 @@ def test_an_architecture_that_cannot_be_found_says_where_it_was_sought(
     (tmp_path / "broken_module.py").write_text("def Net(:\n")
     (tmp_path / "needy_module.py").write_text("import not_installed_at_all\n")
     monkeypatch.chdir(tmp_path)
-    assert message in refusal(lambda: build_adapter(ModelConfig(architecture=architecture), "cpu"))
+    assert message in refusal(lambda: build_adapter(ModelConfig(architecture=architecture), "cpu", PROXIMITY))
 
 
 @pytest.mark.parametrize("name", ["ConstantNet", "FloorBrightnessNet", "LeftBorderNet"])
 def test_planted_networks_are_named_by_dotted_path(from_root: Path, name: str) -> None:
     unit = PreprocessingConfig(normalisation="fixed")
     config = ModelConfig(name="planted", architecture=f"tests.models.planted.{name}", preprocessing=unit)
-    adapter = build_adapter(config, "cpu")
+    adapter = build_adapter(config, "cpu", PROXIMITY)
     dark, bright = np.full((1, 64, 80, 3), 20, np.uint8), np.full((1, 64, 80, 3), 220, np.uint8)
     answers = adapter.logits(np.concatenate([dark, bright]))
     if name == "ConstantNet":
@@ -186,7 +187,7 @@ def test_planted_networks_are_named_by_dotted_path(from_root: Path, name: str) -
 def test_the_border_network_is_blind_to_everything_but_six_columns(from_root: Path, pictures: np.ndarray) -> None:
     unit = PreprocessingConfig(normalisation="fixed")
     config = ModelConfig(name="p", architecture="tests.models.planted.LeftBorderNet", preprocessing=unit)
-    adapter = build_adapter(config, "cpu")
+    adapter = build_adapter(config, "cpu", PROXIMITY)
     before, changed = adapter.logits(pictures), pictures.copy()
     changed[:, :, 6:] = 0
     assert (adapter.logits(changed) == before).all()
@@ -242,5 +243,5 @@ def test_an_unknown_device_gets_the_nearest_name(name: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_and_cpu_agree(saved: Callable[..., Path], pictures: np.ndarray) -> None:
     config = ModelConfig(checkpoint=str(saved()))
-    cpu, cuda = (build_adapter(config, device).logits(pictures) for device in ("cpu", "cuda"))
+    cpu, cuda = (build_adapter(config, device, PROXIMITY).logits(pictures) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(cuda, cpu, atol=1e-5)

@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save_file
 from audit.config import ModelConfig
 from audit.models import ModelError, build_adapter
 from audit.models.proximity_cnn import ProximityCNN
+from tests.models.tasks import PROXIMITY
 
 Save = Callable[..., Path]
 
 
 def build(checkpoint: Path | str, **changes: object):
-    return build_adapter(ModelConfig(checkpoint=str(checkpoint), **changes), "cpu")  # type: ignore[arg-type]
+    return build_adapter(ModelConfig(checkpoint=str(checkpoint), **changes), "cpu", PROXIMITY)  # type: ignore[arg-type]
 
 
 def refusal(checkpoint: Path | str, **changes: object) -> str:
@@ -150,7 +151,7 @@ def test_a_file_that_is_not_there_gets_the_nearest_name(saved: Save, tmp_path: P
 
 def test_the_built_in_architecture_without_a_checkpoint_is_refused() -> None:
     with pytest.raises(ModelError, match="needs a checkpoint"):
-        build_adapter(ModelConfig(checkpoint=None), "cpu")
+        build_adapter(ModelConfig(checkpoint=None), "cpu", PROXIMITY)
 
 
 def test_a_packaged_checkpoint_comes_with_its_card(

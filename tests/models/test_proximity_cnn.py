@@ -10,6 +10,7 @@ import torch
 from audit.config import ModelConfig
 from audit.models import build_adapter
 from audit.models.proximity_cnn import TARGET_LAYER, ProximityCNN
+from tests.models.tasks import PROXIMITY
 
 
 def test_parameters_carry_the_names_and_shapes_of_the_public_weights() -> None:
@@ -69,7 +70,7 @@ def test_it_answers_in_logits_which_a_sigmoid_turns_into_the_published_probabili
 
 @pytest.mark.real_weights
 def test_the_public_weights_load_unchanged_and_are_scored_on_their_first_155_outputs(weights_2019: Path) -> None:
-    adapter = build_adapter(ModelConfig(checkpoint=str(weights_2019)), "cpu")
+    adapter = build_adapter(ModelConfig(checkpoint=str(weights_2019)), "cpu", PROXIMITY)
     assert adapter.module.state_dict()["decoder.3.bias"].shape == (325,)
     assert adapter.grid == (16, 20)
     assert adapter.checkpoint.file == "proximity_2019.safetensors"

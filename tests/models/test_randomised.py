@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
+from torchvision.models import squeezenet1_0
 
-from audit.models import Adapter
+from audit.config import ModelConfig, PreprocessingConfig
+from audit.models import Adapter, build_adapter
 from audit.models.proximity_cnn import ProximityCNN
 from audit.models.randomised import randomised
+from tests.models.tasks import CLASSIFICATION
 
 
 def test_every_weight_is_drawn_anew_and_the_original_keeps_its_own(adapter: Adapter) -> None:
@@ -59,3 +64,17 @@ def test_parameters_nobody_knows_how_to_draw_are_shuffled_and_keep_their_scale(a
     assert isinstance(null, Loose)
     assert torch.equal(null.scale.detach().sort().values, torch.arange(100.0))
     assert not torch.equal(null.scale, loose.scale)
+
+
+def test_a_network_with_an_initialisation_of_its_own_is_made_anew(squeezenet_weights: Path) -> None:
+    """Drawn layer by layer, half of SqueezeNet's outputs are dead behind its last ReLU: maps of nothing."""
+    preprocessing = PreprocessingConfig(height=64, width=64, normalisation="fixed")
+    config = ModelConfig(architecture="squeezenet1_0", checkpoint=str(squeezenet_weights), preprocessing=preprocessing)
+    adapter = build_adapter(config, "cpu", CLASSIFICATION)
+    null = randomised(adapter, 4)
+    torch.manual_seed(4)
+    expected = squeezenet1_0().state_dict()
+    assert all(torch.equal(null.module.state_dict()[key], values) for key, values in expected.items())
+    noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    assert (null.logits(noise) == 0).mean() < 0.35
+    assert (randomised(adapter, 4).logits(noise) == null.logits(noise)).all()

@@ -42,7 +42,7 @@ def examples(count: int = 24) -> Examples:
 
 @pytest.fixture
 def small() -> AuditConfig:
-    config = compose(["model.checkpoint=null"])
+    config = compose(["experiment=smoke", "model.checkpoint=null"])
     return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=3, batch=8))
 
 

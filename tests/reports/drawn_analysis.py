@@ -226,6 +226,7 @@ def write_interventions(folder: Path, levels: Mapping[str, Sequence[str]], block
                     "relation": relation,
                     "light": light,
                     "cast_shadow": shadow,
+                    "object": "-",
                     "mean": mean * unit,
                     "ci_low": max(mean - 0.08, -1.0) * unit,
                     "ci_high": high * unit,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import drawn_studio
 import numpy as np
 import pandas as pd
 import yaml
@@ -26,6 +27,7 @@ from drawn_scores import (
     write_auc,
     write_predictions,
 )
+from drawn_shots import CLASSIFIER, shots
 from PIL import Image
 
 from audit import tables
@@ -104,12 +106,86 @@ def make_pictures_run(root: Path, names: Sequence[str] = ("equal_color_1", "diff
     tables.PICTURES.write(pd.DataFrame(rows), folder, csv=True)
     config = {
         "experiment": "paper_2019",
-        "design": {"scene_set": "pictures", "factors": {}},
+        "designs": {"pictures": {"name": "pictures", "factors": {}}},
         "attribution": {"methods": ["hires_cam"]},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "run.json").write_text(json.dumps(_run_json("paper_2019")))
     return DrawnRun(folder, root / "store")
+
+
+def make_studio_run(root: Path) -> DrawnRun:
+    """A run over the studio alone."""
+    folder, store = root / "run", root / "store"
+    drawn_studio.write_studio(folder, store)
+    config = {
+        "experiment": "imagenet_objects",
+        "designs": {"studio": drawn_studio.DESIGN},
+        "attribution": {"methods": ["hires_cam"]},
+        "criterion": {"q": 0.05, "min_blocks": 4, "min_coverage": 0.95},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    run = {
+        **_run_json("imagenet_objects"),
+        "models": {CLASSIFIER: drawn_studio.RECORD},
+        "skipped_models": [],
+    }
+    (folder / "run.json").write_text(json.dumps(run))
+    cells = len(shots())
+    coverage = {"planned": cells, "usable": cells, "failed": 0, "rejected": 0, "share": 1.0}
+    models = {CLASSIFIER: drawn_studio.VERDICT}
+    verdict = {"schema_version": 1, "verdict": "failures found", "models": models, "coverage": coverage, "exit_code": 0}
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+    return DrawnRun(folder, store)
+
+
+def make_both_run(root: Path) -> DrawnRun:
+    """A run over both scene sets: a proximity network, a classifier, and one model that was skipped."""
+    run = make_run(root)
+    drawn_studio.write_studio(run.folder, run.store)
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    config["designs"]["studio"] = drawn_studio.DESIGN
+    (run.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    record = json.loads((run.folder / "run.json").read_text())
+    record["models"][CLASSIFIER] = drawn_studio.RECORD
+    record["skipped_models"][0]["name"] = "resnet18"
+    (run.folder / "run.json").write_text(json.dumps(record))
+    verdict = json.loads((run.folder / "verdict.json").read_text())
+    verdict["models"][CLASSIFIER] = drawn_studio.VERDICT
+    own, cells = dict(verdict["coverage"]), len(shots())
+    studio = {"planned": cells, "usable": cells, "failed": 0, "rejected": 0, "share": 1.0}
+    whole = {k: own[k] + studio[k] for k in ("planned", "usable", "failed", "rejected")}
+    whole["share"] = whole["usable"] / whole["planned"]
+    verdict["coverage"] = {**whole, "scene_sets": {"studio": studio, "tabletop": own}}
+    (run.folder / "verdict.json").write_text(json.dumps(verdict))
+    return run
+
+
+def make_pictures_of_classes(root: Path, names: Sequence[str] = ("cat_on_a_chair", "dog_at_the_door")) -> DrawnRun:
+    """A run of a classifier over pictures without ground truth: another class comes first in one of the two."""
+    run = make_pictures_run(root, names)
+    frame = tables.PICTURES.read(run.folder)
+    frame = frame.assign(model=CLASSIFIER, flipped=[float(i) for i in range(len(names))])
+    tables.PICTURES.write(frame, run.folder, csv=True)
+    (run.folder / "responses.parquet").unlink()
+    rows = [
+        {
+            "model": CLASSIFIER,
+            "scene_id": name,
+            "rank": rank,
+            "output": rank,
+            "is_right": False,
+            "answer": f"kind {rank} of {name}",
+            "probability": 0.6 / 2**rank,
+        }
+        for name in names
+        for rank in range(1, 6)
+    ]
+    tables.ANSWERS.write(pd.DataFrame(rows), run.folder)
+    (run.folder / "attributions" / MODEL).rename(run.folder / "attributions" / CLASSIFIER)
+    record = {**_run_json("pictures"), "models": {CLASSIFIER: drawn_studio.RECORD}, "skipped_models": []}
+    (run.folder / "run.json").write_text(json.dumps(record))
+    return run
 
 
 def _run_json(experiment: str) -> dict[str, object]:
@@ -127,6 +203,8 @@ def _run_json(experiment: str) -> dict[str, object]:
         "command": f"scene-audit run experiment={experiment}",
         "models": {
             MODEL: {
+                "task": "proximity",
+                "scene_set": "tabletop",
                 "architecture": "proximity_cnn",
                 "checkpoint": "proximity.safetensors",
                 "sha256": "9f2c" * 16,
@@ -156,6 +234,7 @@ def _run_json(experiment: str) -> dict[str, object]:
             {
                 "name": "squeezenet1_0",
                 "reason": "its weights could not be had: no network.",
+                "url": "https://weights.example/squeezenet1_0.pth",
                 "remedy": "pass models.squeezenet1_0.checkpoint=FILE.",
             }
         ],
@@ -169,13 +248,15 @@ def _write_records(folder: Path, levels: Mapping[str, Sequence[str]], blocks: in
     config = {
         "experiment": "smoke",
         "seed": 0,
-        "design": {
-            "name": "tabletop",
-            "scene_set": "tabletop",
-            "seeds": blocks,
-            "factors": {f: list(v) for f, v in levels.items()},
-            "control": {},
-            "arms": True,
+        "designs": {
+            "tabletop": {
+                "name": "tabletop",
+                "seeds": blocks,
+                "crossing": "full",
+                "factors": {f: list(v) for f, v in levels.items()},
+                "control": {},
+                "arms": True,
+            }
         },
         "robot": {"horizon": 15},
         "attribution": {"methods": list(METHODS)},

@@ -64,7 +64,7 @@ def write_scenes(folder: Path, root: Path, cells: Sequence[Cell]) -> None:
             depth = np.full((H, W), 0.5, dtype=np.float32)
             albedo = np.full((2, 3), 0.4, dtype=np.float32)
             store.write_image(cell.scene_id, {"rgb": rgb, "index": index, "depth": depth, "albedo": albedo})
-            store.write_shadow(cell.scene_id, shadow)
+            store.write_shadow(cell.scene_id, shadow, np.zeros_like(shadow))
         seen = is_seen(cell)
         rows.append(
             {
@@ -82,6 +82,7 @@ def write_scenes(folder: Path, root: Path, cells: Sequence[Cell]) -> None:
                 "contour_delta_e": 4.0 if cell.levels["relation"] == "equal" else 31.0,
                 "object_px": float((index == OBJECT).sum()),
                 "shadow_px": float(shadow.sum()),
+                "outside_px": 0.0,
                 "object_clipped": 0.04 if cell.levels["light"] == "back" else 0.0,
                 "floor_clipped": 0.11 if cell.levels["light"] == "back" else 0.002,
                 "mean_luminance": float(rgb.mean() / 255),

@@ -78,7 +78,7 @@ def write_attention(folder: Path, cells: Sequence[Cell]) -> None:
     names = sorted(scenes)
     attributed = [n for n in names if (truth(scenes[n]) == 1).any()]
     alarmed = [n for n in names if scenes[n].levels["light"] == "back"]
-    save_maps(folder, "false_alarm/hires_cam", alarmed, np.array([_map(scenes[n], (16, 20)) for n in alarmed]))
+    save_maps(folder, "mistaken/hires_cam", alarmed, np.array([_map(scenes[n], (16, 20)) for n in alarmed]))
     for method in METHODS:
         size = (H, W) if method == "saliency" else (16, 20)
         save_maps(folder, method, attributed, np.array([_map(scenes[n], size) for n in attributed]))
@@ -140,8 +140,8 @@ def _map(cell: Cell, size: tuple[int, int]) -> np.ndarray:
     return (2.4 * bump + rng.normal(0, 0.12, size)).astype(np.float32)
 
 
-def save_maps(folder: Path, method: str, names: Sequence[str], maps: np.ndarray) -> None:
-    path = folder / "attributions" / MODEL / f"{method}.npz"
+def save_maps(folder: Path, method: str, names: Sequence[str], maps: np.ndarray, model: str = MODEL) -> None:
+    path = folder / "attributions" / model / f"{method}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, scene_ids=np.array(names), maps=maps.astype(np.float32))
 

@@ -7,8 +7,9 @@ import math
 import pandas as pd
 from page_reading import Written
 
+from reports.levels import parse_contrast
 from reports.pairs import Comparison, Pair, choose, pairs_by_block
-from reports.run_record import parse_contrast, read_run
+from reports.run_record import read_run
 
 
 def pair(worse: float) -> Pair:
@@ -22,6 +23,13 @@ def test_two_of_the_named_blocks_are_shown_and_the_one_in_the_middle() -> None:
         ("5", "among the worst blocks"),
         ("3", "the block in the middle"),
     ]
+
+
+def test_of_several_objects_the_worst_of_two_are_shown() -> None:
+    pairs = {f"{thing}.{pose}": pair(0.5) for thing in ("lemon", "bucket") for pose in range(3)}
+    named = [b for b, _ in choose(pairs, ["lemon.2", "lemon.0", "bucket.1", "bucket.0"])][:2]
+    assert named == ["lemon.2", "bucket.1"]
+    assert [b for b, _ in choose(pairs, ["lemon.2", "lemon.0"])][:2] == ["lemon.2", "lemon.0"]
 
 
 def test_a_named_block_without_a_usable_pair_gives_way_to_the_next() -> None:

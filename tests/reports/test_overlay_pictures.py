@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from reports.colour_map import coloured
-from reports.pictures import OBJECT_LINE, SHADOW_LINE, Assets, edge, enlarged, outlined, overlay
+from reports.pictures import OBJECT_LINE, OUTSIDE_LINE, SHADOW_LINE, Assets, edge, enlarged, outlined, overlay
 
 H, W, SCALE = 8, 10, 4
 
@@ -65,6 +65,16 @@ def test_the_shadow_s_outline_is_broken_so_that_the_two_differ_by_more_than_colo
     assert not (line & ~edges).any()
 
 
+def test_shadow_from_outside_is_dotted_thinly_enough_to_see_the_heat_beneath() -> None:
+    outside = block(2, 1, 5, 8)
+    drawn = outlined(grey(), nothing(), nothing(), SCALE, outside)
+    dots = (drawn == OUTSIDE_LINE).all(axis=2)
+    edges = edge(enlarged(outside > 0, SCALE))
+    assert 0.1 < dots.sum() / edges.sum() < 0.4
+    assert not (dots & ~edges).any()
+    assert (drawn[~dots] == 90).all()
+
+
 def test_heat_lies_where_the_attribution_is_and_negative_parts_are_not_shown() -> None:
     values = np.zeros((4, 5), dtype=np.float32)
     values[1, 3], values[3, 0] = 2.5, -9.0
@@ -100,6 +110,18 @@ def test_colours_rise_evenly_in_lightness() -> None:
     steps = np.diff(lightness)
     assert (steps > 0).all()
     assert steps.max() < 2 * steps.mean()
+
+
+def test_large_pictures_may_lose_what_nobody_sees(tmp_path: Path) -> None:
+    """A smooth picture stays within a few levels, in a fraction of the space."""
+    ramp = np.linspace(40, 220, 224)
+    pixels = np.stack([np.add.outer(ramp, ramp) / 2] * 3, axis=2).astype(np.uint8)
+    assets = Assets(tmp_path)
+    pictures = [assets.save(name, pixels, "a ramp", lossless) for name, lossless in (("all", True), ("most", False))]
+    kept, most = (tmp_path / Path(p.src).name for p in pictures)
+    with Image.open(most) as held:
+        assert np.abs(np.asarray(held).astype(int) - pixels).max() < 12
+    assert most.stat().st_size < kept.stat().st_size
 
 
 def test_pictures_are_kept_without_loss_and_written_once(tmp_path: Path) -> None:

@@ -236,6 +236,15 @@ def test_two_models_are_told_apart_everywhere(copied: Path, written: Written) ->
         assert headings.count("second") == headings.count(MODEL) >= 5, part
 
 
+def test_a_design_that_sets_one_factor_at_a_time_has_no_empty_cells(copied: Path, written: Written) -> None:
+    text = (copied / "config.yaml").read_text()
+    (copied / "config.yaml").write_text(text.replace("crossing: full", "crossing: one_at_a_time"))
+    part = plain(read(write_report(copied, written.run.store)).by_id("factors").text)
+    assert "Missed sensors: one factor at a time" in part
+    assert "control equal back none all blocks" in part
+    assert "not in the design" not in part
+
+
 def test_a_scene_the_store_has_lost_is_named_in_its_place(copied: Path, tmp_path: Path) -> None:
     page = read(write_report(copied, tmp_path / "empty store"))
     assert "The render store no longer holds scene" in page.words

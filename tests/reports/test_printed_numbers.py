@@ -13,7 +13,15 @@ NAN = math.nan
 
 @pytest.mark.parametrize(
     ("value", "printed"),
-    [(0.0, "0 %"), (0.423, "42 %"), (0.004, "0.4 %"), (1.0, "100 %"), (0.9996, "99.9 %"), (NAN, "undefined")],
+    [
+        (0.0, "0 %"),
+        (0.423, "42 %"),
+        (0.004, "0.4 %"),
+        (0.0002, "<0.1 %"),
+        (1.0, "100 %"),
+        (0.9996, "99.9 %"),
+        (NAN, "undefined"),
+    ],
 )
 def test_a_share_is_a_percentage_that_calls_neither_nearly_all_all_nor_hardly_any_none(
     value: float, printed: str

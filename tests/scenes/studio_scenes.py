@@ -1,4 +1,4 @@
-"""Studio scenes for tests: every asset under a sun, as it is, as a ghost and gone; and floors with shadows from outside."""
+"""Studio scenes for tests: every asset under a sun, as a ghost, and gone; and floors with shadows from outside."""
 
 from __future__ import annotations
 
