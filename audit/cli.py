@@ -29,6 +29,7 @@ PAGE = Path("report", "index.html")  # in a run directory
 _EXPLAINED = (
     ("audit.schema", "ConfigError"),
     ("scenes.design", "DesignError"),
+    ("scenes.scene_spec", "SceneError"),
     ("scenes.table", "TableError"),
     ("scenes.renderer", "RenderError"),
     ("audit.models.errors", "ModelError"),
@@ -163,9 +164,9 @@ def _bench(request: Request) -> int:
     """Measure: `bench noise|assets [key=value ...]`."""
     subjects = [a for a in request.arguments if "=" not in a]
     if len(subjects) != 1 or subjects[0] not in BENCHES:
-        typed = " ".join(subjects)
-        hint = nearest(typed, BENCHES) if typed else f"valid: {', '.join(BENCHES)}"
-        raise ConfigError(f"bench {typed}: what is to be measured? {hint}")
+        typed = " ".join(["bench", *subjects])
+        hint = nearest(subjects[0], BENCHES) if len(subjects) == 1 else f"valid: {', '.join(BENCHES)}"
+        raise ConfigError(f"{typed}: what is to be measured? {hint}")
     config = compose([a for a in request.arguments if "=" in a], request.config_dir)
     _check_writable(config, "paths.store")
     return BENCHES[subjects[0]](config)

@@ -193,13 +193,16 @@ def _check_design(scene_set: str, design: DesignConfig) -> None:
         raise ConfigError(f"{key}.factors.{PRESENCE}: ghost and empty are the arms; {key}.arms=false leaves them out")
     try:
         validate(scene_set, design.factors)
-        partners(scene_set, design.factors)
+        compared = partners(scene_set, design.factors)
     except DesignError as error:
         raise ConfigError(f"{key}.factors: {error}") from error
     try:
-        controls(scene_set, design.factors, design.control)
+        control = controls(scene_set, design.factors, design.control)
     except DesignError as error:
         raise ConfigError(f"{key}.control: {error}") from error
+    for name, level in control.items():
+        if partner := compared.get(name, {}).get(level):
+            raise ConfigError(f"{key}.control.{name}={level}: is itself compared with {partner!r}; take that one")
     _check_objects(scene_set, design)
     _check_keep(key, design)
 

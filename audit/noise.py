@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from audit import parts
-from audit.config import AuditConfig
+from audit.config import PICTURES, AuditConfig
 from audit.loading import load_models
 from audit.models.adapter import Adapter
+from audit.schema import ConfigError
 from audit.stages import rendering
 from scenes.planning import Planned
 
@@ -33,6 +34,8 @@ def noise_table(config: AuditConfig) -> pd.DataFrame:
     criterion that a scene defines, mean_probability (over all outputs), within_limit. Renders what it needs
     into the store.
     """
+    if PICTURES in config.designs:
+        raise ConfigError("bench noise needs scenes that are rendered, not design=pictures")
     rows = []
     for name, adapter in load_models(config).adapters.items():
         scene_set = adapter.task.scene_set

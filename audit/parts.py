@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from audit.config import AuditConfig
+from audit.config import PICTURES, AuditConfig
 from scenes import factors, studio, tabletop
-from scenes.design import OBJECT, PRESENCE, Design
+from scenes.design import OBJECT, PRESENCE, Design, DesignError
 from scenes.planning import Planned, Quality
 from scenes.proximity import Robot, Sensor
 from scenes.renderer import WorkerSettings
@@ -85,6 +85,8 @@ def plan(config: AuditConfig, scene_sets: Iterable[str]) -> list[Planned]:
     """Every cell of the designs of these scene sets, in their order. Raises DesignError, SceneError."""
     found: list[Planned] = []
     for scene_set in scene_sets:
+        if scene_set == PICTURES:
+            raise DesignError("pictures are there already, nothing is planned or rendered for them; `run` audits them")
         cells, grade = design(config, scene_set), quality(config, scene_set)
         if scene_set == "tabletop":
             found += tabletop.plan(cells, camera(config), robot(config), grade)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,12 @@ import pandas as pd
 from audit import parts
 from audit.config import SCENE_SETS, AuditConfig
 from audit.loading import load_models
+from audit.models.adapter import Adapter
 from audit.schema import ConfigError
 from audit.stages import rendering
-from scenes.assets import ASSETS, named
+from scenes.assets import ASSETS
+from scenes.design import OBJECT
+from scenes.planning import Planned
 
 STUDIO = SCENE_SETS["classification"]
 
@@ -37,30 +41,35 @@ def recognition_table(config: AuditConfig) -> pd.DataFrame:
     failed = rendering.render_scenes(here, planned).failed
     views = [p for p in planned if p.scene_id not in failed]
     images = np.stack([parts.store(here).read(p.scene_id).rgb for p in views])
+    return pd.concat([_of_model(a, views, images, config.attribution.batch) for a in adapters.values()])
+
+
+def _of_model(adapter: Adapter, views: Sequence[Planned], images: np.ndarray, batch: int) -> pd.DataFrame:
+    """The rows of one model, an object each."""
+    task = adapter.task
+    label = np.stack([task.label(p.spec.objects) for p in views])
+    logits = adapter.logits(images, batch)
+    probability = task.probability(logits)
+    scores = task.score(logits, probability, label, label == 1, adapter.threshold)
+    found = scores.pivot(index="row", columns="metric", values="value")
+    first = task.answers(probability, label).query("rank == 1").set_index("row")
     rows = []
-    for name, adapter in adapters.items():
-        task = adapter.task
-        label = np.stack([task.label(p.spec.objects) for p in views])
-        logits = adapter.logits(images, config.attribution.batch)
-        probability = task.probability(logits)
-        scores = task.score(logits, probability, label, label == 1, adapter.threshold)
-        wide = scores.pivot(index="row", columns="metric", values="value")
-        first = task.answers(probability, label).query("rank == 1").set_index("row")
-        for thing in ASSETS:
-            mine = [i for i, p in enumerate(views) if p.cell.condition["object"] == thing]
-            wrong = first.loc[mine][~first.loc[mine, "is_right"]]["answer"]
-            of_object = wide.loc[mine]
-            rows.append(
-                {
-                    "model": name,
-                    "object": thing,
-                    "classes": " ".join(str(i) for i in named(thing).imagenet),
-                    "views": len(mine),
-                    "top1": of_object["top1"].mean(),
-                    "top5": of_object["top5"].mean(),
-                    "probability": of_object["target_probability"].mean(),
-                    "logit_margin": of_object["logit_margin"].mean(),
-                    "taken_for": wrong.value_counts().index[0] if len(wrong) else "-",
-                }
-            )
+    for thing in ASSETS:
+        mine = [i for i, p in enumerate(views) if p.cell.condition[OBJECT] == thing]
+        if not mine:
+            continue
+        wrong = first.loc[mine][~first.loc[mine, "is_right"]]["answer"]
+        rows.append(
+            {
+                "model": adapter.name,
+                "object": thing,
+                "classes": " ".join(str(i) for i in np.flatnonzero(label[mine[0]] == 1)),
+                "views": len(mine),
+                "top1": found.loc[mine, "top1"].mean(),
+                "top5": found.loc[mine, "top5"].mean(),
+                "probability": found.loc[mine, "target_probability"].mean(),
+                "logit_margin": found.loc[mine, "logit_margin"].mean(),
+                "taken_for": wrong.value_counts().index[0] if len(wrong) else "-",
+            }
+        )
     return pd.DataFrame(rows)

@@ -21,6 +21,7 @@ from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneSpec, V
 
 SIZE = 1.0  # m, an object's largest side
 SIDEWAYS = 0.04  # m, how far from the middle an object may stand
+LOWEST = 0.02  # m, of the camera above the floor
 JITTER = (8.0, 4.0)  # degrees of azimuth and elevation that lights are turned by at most
 
 
@@ -65,7 +66,7 @@ def plan(design: Design, view: View, quality: Quality) -> list[Planned]:
 
 
 def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tuple[SceneSpec, Draw]:
-    """The block's scene at control levels, and its draw."""
+    """The block's scene at control levels, and its draw. Raises DesignError where the camera is below the floor."""
     block = f"{asset.name}.{pose}"
     rng = generator(seed, block, "pose")
     yaw, tilt, fill, aside = rng.uniform(-1, 1, 4)
@@ -79,6 +80,11 @@ def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tu
     camera = camera_at(
         thing, float(asset.elevation + view.elevation_range * tilt), float(asset.fill + view.fill_range * fill), view
     )
+    if camera.position[2] < LOWEST:
+        raise DesignError(
+            f"the camera would look at {asset.name} from below the floor; make studio.elevation_range smaller"
+            " or studio.field_of_view larger"
+        )
     stage = STAGES[asset.stage]
     turn, lift = generator(seed, block, "light").uniform(-1, 1, 2)
     jitter = (float(JITTER[0] * turn), float(JITTER[1] * lift))

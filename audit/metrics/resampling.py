@@ -15,6 +15,8 @@ def area_resampled(maps: Floats, height: int, width: int) -> Singles:
 
     Exact for any pair of sizes, also when enlarging; keeps the mean of the map and its range.
     """
+    if maps.shape[-2:] == (height, width):
+        return np.asarray(maps, dtype=np.float32)
     return _separable(maps, _area_weights(maps.shape[-2], height), _area_weights(maps.shape[-1], width))
 
 
@@ -24,6 +26,8 @@ def bilinear_resampled(maps: Floats, height: int, width: int) -> Singles:
     The same as torch's interpolate(mode='bilinear', align_corners=False) and OpenCV's INTER_LINEAR: the border value
     continues beyond the outermost centres.
     """
+    if maps.shape[-2:] == (height, width):
+        return np.asarray(maps, dtype=np.float32)
     return _separable(maps, _bilinear_weights(maps.shape[-2], height), _bilinear_weights(maps.shape[-1], width))
 
 

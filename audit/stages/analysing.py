@@ -7,6 +7,7 @@ together into one table of each kind and one verdict.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -95,21 +96,28 @@ def reproduce(
     typed = typed[typed.index("run") + 1 :] if "run" in typed else []
     if len(config.designs) > 1:
         typed.append(f"model=[{','.join(models)}]")
-    kept = []
-    for pair in contrast.split(" & "):
-        factor, level = pair.split("=")
+    kept, pairs = [], dict(pair.split("=") for pair in contrast.split(" & "))
+    for factor, level in pairs.items():
         beside = level if factor == OBJECT else compared.get(factor, {}).get(level, design.control[factor])
         kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((beside, level)))}]")
+    if design.crossing == "one_at_a_time":  # else the other factors' levels would come along, which are no part of it
+        kept += [f"design.keep.{f}=[{design.control[f]}]" for f in design.factors if f not in pairs]
     numbers = sorted({int(block.rsplit(".", 1)[-1]) for block in blocks})
     if len(numbers) < design.blocks:  # a finding on all blocks needs no list of them
         kept.append(f"design.keep.seeds=[{','.join(str(n) for n in numbers)}]")
-    return " ".join(["python -m audit run", *(shlex.quote(w) if " " in w else w for w in typed), *kept])
+    return " ".join(["python -m audit run", *(w if _is_plain(w) else shlex.quote(w) for w in typed), *kept])
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a shell takes the word as it stands, as it does brackets around names that are no files."""
+    return re.fullmatch(r"[\w@%+=:,./\[\]~-]+", word) is not None
 
 
 def _is_left_out(word: str, config: AuditConfig, models: Sequence[str]) -> bool:
     """Whether a word of the command is about folders, parts that were kept, or models that are not asked again."""
-    kept = word.startswith(("paths.", "--debug")) or (".keep." in word.partition("=")[0])
+    key = word.partition("=")[0].lstrip("+~")
+    kept = key.startswith(("paths.", "--debug")) or ".keep." in f"{key}."
     if len(config.designs) == 1:
         return kept
-    others = [f"models.{name}." for name in config.models if name not in models]
-    return kept or word.startswith(("model=", *others))
+    others = tuple(f"models.{name}." for name in config.models if name not in models)
+    return kept or key == "model" or f"{key}.".startswith(others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from audit import parts
 from audit.attribution import attribute
 from audit.config import AuditConfig
 from audit.metrics import null_maps
-from audit.metrics.attention import PreparedRegions, measure, measure_ceiling, prepare
+from audit.metrics.attention import measure, measure_ceiling, prepare
 from audit.models.adapter import Adapter
 from audit.models.randomised import randomised
 from audit.progress import Progress
@@ -82,12 +83,16 @@ def _of_chunk(
         "gaussian": np.broadcast_to(null_maps.gaussian(height, width), (len(ids), height, width)),
         "random": random,
     }
-    frames = [
-        *[_measured(maps[m], prepared, has_target, ids, m, "model") for m in methods],
-        *[_measured(knowing_nothing[m], prepared, has_target, ids, m, "untrained") for m in methods],
-        *[_measured(n, prepared, has_target, ids, NO_NETWORK, source) for source, n in nulls.items()],
-        *[_named(measure_ceiling(prepared, _grid(maps[m])), ids, m, "ceiling") for m in methods],
-    ]
+    held = [(maps[m], m, "model") for m in methods]
+    held += [(knowing_nothing[m], m, "untrained") for m in methods]
+    held += [(found, NO_NETWORK, source) for source, found in nulls.items()]
+    grids = {m: _grid(maps[m]) for m in methods}
+    with ThreadPoolExecutor(config.renderer.workers) as threads:  # the sums run outside Python's lock
+        measured = threads.map(lambda found: measure(found[0], prepared, has_target), held)
+        best = threads.map(lambda grid: measure_ceiling(prepared, grid), dict.fromkeys(grids.values()))
+        ceilings = dict(zip(dict.fromkeys(grids.values()), best, strict=True))
+        frames = [_named(table, ids, method, source) for table, (_, method, source) in zip(measured, held, strict=True)]
+    frames += [_named(ceilings[grids[m]].copy(), ids, m, "ceiling") for m in methods]
     return maps, pd.concat(frames, ignore_index=True)
 
 
@@ -125,12 +130,6 @@ def _keep_mistaken_maps(
 def _grid(maps: np.ndarray) -> tuple[int, int]:
     height, width = maps.shape[1:]
     return height, width
-
-
-def _measured(
-    maps: np.ndarray, prepared: PreparedRegions, has_target: np.ndarray, ids: Sequence[str], method: str, source: str
-) -> pd.DataFrame:
-    return _named(measure(maps, prepared, has_target), ids, method, source)
 
 
 def _named(table: pd.DataFrame, ids: Sequence[str], method: str, source: str) -> pd.DataFrame:

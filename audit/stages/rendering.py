@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -76,7 +77,9 @@ def _checked(
     """Scene id -> status, reason and covariates. What fails its checksum is rendered anew and counted in `outcome`."""
     store = parts.store(config)
     scenes = {p.scene_id: p for p in planned}
-    found = {i: _check(config, p, outcome) for i, p in scenes.items()}
+    with ThreadPoolExecutor(config.renderer.workers) as threads:  # arrays are read and compared outside Python's lock
+        rows = threads.map(lambda p: _check(config, p, outcome), scenes.values())
+        found = dict(zip(scenes, rows, strict=True))
     corrupt = [i for i, row in found.items() if row is None]
     if corrupt:
         for scene_id in corrupt:

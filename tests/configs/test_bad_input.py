@@ -122,6 +122,7 @@ IN_THE_STUDIO = {
     "design.factors.light=[back,dim]": ["design.control", "'key'", "not among its levels: back, dim"],
     "design.factors.outside_shadow=[none,half]": ["'half'", "is compared with 'unblocked'", "add it too"],
     "design.factors.outside_shadow=[none,slats]": ["'slats'", "is compared with 'unblocked'", "add it too"],
+    "design.control.outside_shadow=slats": ["design.control.outside_shadow=slats", "with 'unblocked'; take that one"],
     "design.control.object=lemon": ["design.control", "'object'", "the design does not have"],
     "design.keep.object=[lemn]": ["design.keep.object=[lemn]", "did you mean 'lemon'"],
     "design.keep.object=[ipod]": ["not a level of this design", "bucket, granny_smith, lemon, soccer_ball"],

@@ -15,6 +15,8 @@ from audit.stages.analysing import reproduce
 pytestmark = pytest.mark.usefixtures("read_once")
 
 RUN = "python -m audit run"
+# one factor at a time: the levels of the others are no part of a finding about the light
+OTHERS = "design.keep.object_color=[natural] design.keep.outside_shadow=[none]"
 
 
 def of_tabletop(command: str, contrast: str, blocks: Sequence[str]) -> str:
@@ -48,6 +50,20 @@ def test_what_was_kept_before_is_replaced() -> None:
     assert line == f"{RUN} seed=3 design.keep.light=[front,back] design.keep.seeds=[1]"
 
 
+def test_a_whole_choice_of_what_is_kept_is_replaced_too() -> None:
+    line = of_tabletop(f"{RUN} 'design.keep={{light: [front]}}' seed=3", "relation=equal", ["1"])
+    assert line == f"{RUN} seed=3 design.keep.relation=[distinct,equal] design.keep.seeds=[1]"
+
+
+@pytest.mark.parametrize(
+    "word", ["model.checkpoint=it's.pt", "model.checkpoint=a b.pt", "model.recipe={light: [front]}"]
+)
+def test_what_a_shell_would_take_apart_is_quoted(word: str) -> None:
+    line = of_tabletop(f"{RUN} experiment=smoke {shlex.quote(word)}", "light=back", ["1"])
+    assert shlex.split(line)[5] == word
+    assert shlex.quote(word) in line
+
+
 def test_folders_and_the_way_python_was_called_are_left_out() -> None:
     line = of_tabletop("some/python -m audit run seed=3 paths.store=elsewhere --debug", "light=back", ["1"])
     assert line == f"{RUN} seed=3 design.keep.light=[front,back] design.keep.seeds=[1]"
@@ -64,7 +80,7 @@ class TestOfTheStudio:
     def test_the_object_of_a_finding_is_kept_alone(self) -> None:
         """It has no control: a lemon under light from behind is compared with the lemon in its usual light."""
         line = of_studio(f"{RUN} experiment=imagenet_objects", "light=back & object=lemon", ["lemon.2", "lemon.5"])
-        kept = "design.keep.light=[key,back] design.keep.object=[lemon] design.keep.seeds=[2,5]"
+        kept = f"design.keep.light=[key,back] design.keep.object=[lemon] {OTHERS} design.keep.seeds=[2,5]"
         assert line == f"{RUN} experiment=imagenet_objects {kept}"
 
     @pytest.mark.parametrize("level", ["half", "slats"])
@@ -81,12 +97,13 @@ class TestOfTheStudio:
 
     def test_a_finding_on_all_poses_lists_none(self) -> None:
         line = of_studio(RUN, "light=back & object=lemon", [f"lemon.{pose}" for pose in range(8)])
-        assert line == f"{RUN} design.keep.light=[key,back] design.keep.object=[lemon]"
+        assert line == f"{RUN} design.keep.light=[key,back] design.keep.object=[lemon] {OTHERS}"
 
     def test_the_printed_command_composes_to_that_part_of_the_design(self) -> None:
         command = f"{RUN} experiment=imagenet_objects"
         config = composed(of_studio(command, "outside_shadow=slats & object=lemon", ["lemon.2", "lemon.5"]))
         cells = parts.design(config, "studio").cells()
+        assert {(c.condition["light"], c.condition["object_color"]) for c in cells} == {("key", "natural")}
         shown = {(c.block, c.condition["presence"], c.condition["outside_shadow"]) for c in cells}
         assert shown == {
             (block, presence, shadow)
@@ -114,7 +131,7 @@ class TestOfSeveralDesigns:
 
     def test_the_models_of_the_set_are_chosen(self) -> None:
         line = self.printed("studio", "", "light=back & object=lemon")
-        kept = "design.keep.light=[key,back] design.keep.object=[lemon] design.keep.seeds=[1,3]"
+        kept = f"design.keep.light=[key,back] design.keep.object=[lemon] {OTHERS} design.keep.seeds=[1,3]"
         assert line == f"{RUN} model=[squeezenet1_0,resnet18] {kept}"
 
     def test_a_choice_of_models_is_replaced(self) -> None:
@@ -136,6 +153,9 @@ class TestOfSeveralDesigns:
             "designs.studio.samples=16 designs.tabletop.seeds=12",
             "designs.studio.keep.light=[back] designs.tabletop.keep.seeds=[0]",
             "~designs.studio.factors.object_color ~designs.tabletop.factors.relation",
+            "+models.proximity.threshold=.3 ++models.resnet18.target_layer=layer4",
+            "~models.proximity.recipe ~models.resnet18.recipe",
+            "+model=[resnet18,squeezenet1_0,proximity]",
             "models.proximity.threshold=.3 models.squeezenet1_0.checkpoint=torchvision:IMAGENET1K_V1",
         ],
     )
@@ -145,4 +165,7 @@ class TestOfSeveralDesigns:
         assert list(config.designs) == [scene_set]
         assert tuple(config.models) == (("proximity",) if scene_set == "tabletop" else self.CLASSIFIERS)
         control = "front" if scene_set == "tabletop" else "key"
-        assert config.designs[scene_set].keep == {"light": [control, "back"], "seeds": [1, 3]}
+        keep = dict(config.designs[scene_set].keep)
+        assert (keep.pop("light"), keep.pop("seeds")) == ([control, "back"], [1, 3])
+        others = {"object_color": ["natural"], "outside_shadow": ["none"]} if scene_set == "studio" else {}
+        assert keep == {factor: kept for factor, kept in others.items() if factor in config.designs[scene_set].factors}
