@@ -11,6 +11,7 @@ import pandas as pd
 from audit import parts
 from audit.config import SCENE_SETS, AuditConfig
 from audit.loading import load_models
+from audit.metrics.arrays import Pixels
 from audit.models.adapter import Adapter
 from audit.schema import ConfigError
 from audit.stages import rendering
@@ -44,7 +45,7 @@ def recognition_table(config: AuditConfig) -> pd.DataFrame:
     return pd.concat([_of_model(a, views, images, config.attribution.batch) for a in adapters.values()])
 
 
-def _of_model(adapter: Adapter, views: Sequence[Planned], images: np.ndarray, batch: int) -> pd.DataFrame:
+def _of_model(adapter: Adapter, views: Sequence[Planned], images: Pixels, batch: int) -> pd.DataFrame:
     """The rows of one model, an object each."""
     task = adapter.task
     label = np.stack([task.label(p.spec.objects) for p in views])
