@@ -90,7 +90,8 @@ def _settings(folder: Path) -> None:
     cycles.device = "CPU"
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-    cycles.denoising_prefilter = "FAST"
+    # With its guides smoothed first (FAST), a dark lemon lost its texture: probability .3 for .87 in a converged render.
+    cycles.denoising_prefilter = "NONE"
     cycles.use_adaptive_sampling = False
     cycles.max_bounces = 3
     cycles.diffuse_bounces = 2
