@@ -90,7 +90,7 @@ def _settings(folder: Path) -> None:
     cycles.device = "CPU"
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-    # With its guides smoothed first (FAST), a dark lemon lost its texture: probability .3 for .87 in a converged render.
+    # With its guides smoothed (FAST) a dark lemon lost its texture: probability .51 for .87 in a converged render.
     cycles.denoising_prefilter = "NONE"
     cycles.use_adaptive_sampling = False
     cycles.max_bounces = 3
