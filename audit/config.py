@@ -107,7 +107,7 @@ class ModelConfig:
 @dataclass(frozen=True)
 class AttributionConfig:
     methods: list[str] = field(default_factory=lambda: ["hires_cam", "grad_cam", "saliency"])  # the first is primary
-    batch: int = 16
+    batch: int = 6
 
 
 @dataclass(frozen=True)
