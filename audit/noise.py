@@ -21,7 +21,7 @@ from audit.schema import ConfigError
 from audit.stages import rendering
 from scenes.planning import Planned
 
-CONVERGED = {"tabletop": 256, "studio": 64}  # samples per pixel taken for the truth; the studio denoises both
+CONVERGED = 256  # samples per pixel taken for the truth; where a design denoises, that is denoised too
 BLOCKS = {"tabletop": (0, 1, 4, 5, 8, 9, 12, 13), "studio": (0, 1)}  # near obstacles; poses of each object
 PART = 5  # a fifth of the margin
 
@@ -42,7 +42,7 @@ def noise_table(config: AuditConfig) -> pd.DataFrame:
         design = config.designs[scene_set]
         seeds = [b for b in BLOCKS[scene_set] if b < design.seeds]
         few = dataclasses.replace(design, keep={**design.keep, "seeds": seeds})
-        fine = dataclasses.replace(few, samples=CONVERGED[scene_set])
+        fine = dataclasses.replace(few, samples=CONVERGED)
         noisy, clean = (
             _answers(dataclasses.replace(config, designs={scene_set: d}), scene_set, adapter) for d in (few, fine)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from scenes.table import Table
@@ -42,3 +44,10 @@ def of_set(scenes: pd.DataFrame, scene_set: str) -> pd.DataFrame:
     found = rows.drop(columns=absent).reset_index(drop=True)
     found.attrs["factors"] = [f for f in scenes.attrs["factors"] if f not in absent]
     return found
+
+
+def laid_together(table: Table, frames: Sequence[pd.DataFrame], factors: Sequence[str]) -> pd.DataFrame:
+    """The rows of several scene sets as one frame of `table`; where a set lacks a factor its level is ABSENT."""
+    filled = [frame for frame in frames if len(frame)]
+    whole = pd.concat(filled, ignore_index=True) if filled else table.empty(factors)
+    return whole.assign(**{f: whole[f].fillna(ABSENT) if f in whole else ABSENT for f in factors})

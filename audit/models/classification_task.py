@@ -77,12 +77,6 @@ class ClassificationTask:
     def control_table(self, probability: Floats, label: Integers, in_view: Mask) -> pd.DataFrame:
         return AUC.empty().drop(columns="model")
 
-    def describe(self, label_row: Integers) -> str:
-        names = [class_names()[index] for index in np.flatnonzero(label_row == 1)]
-        if not names:
-            return "no class"
-        return f"class{'es' if len(names) > 1 else ''} " + " or ".join(f"'{name}'" for name in names)
-
 
 def classes_of(
     given: Mapping[str, Sequence[object]], objects: Mapping[str, tuple[int, ...]]

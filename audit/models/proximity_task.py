@@ -77,6 +77,3 @@ class ProximityTask:
 
     def control_table(self, probability: Floats, label: Integers, in_view: Mask) -> pd.DataFrame:
         return auc_table(probability, label, in_view)
-
-    def describe(self, label_row: Integers) -> str:
-        return "the cells that hold the obstacle"

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from audit.config import ModelConfig
+from audit.config import SCENE_SETS, ModelConfig
 from audit.metrics.arrays import Floats, Integers, Mask, Singles
 from audit.models.errors import ModelError, nearest
 from scenes.proximity import Robot
 from scenes.scene_spec import ObjectSpec, SceneSpec
-
-TASKS = ("proximity", "classification")
 
 
 class Task(Protocol):
@@ -78,9 +76,6 @@ class Task(Protocol):
     def control_table(self, probability: Floats, label: Integers, in_view: Mask) -> pd.DataFrame:
         """Rows of audit.tables.AUC without model and factors; no rows for classification."""
 
-    def describe(self, label_row: Integers) -> str:
-        """What outputs that are 1 in a label (K,) stand for: 'the cells that hold the obstacle'; "class 'lemon'"."""
-
 
 def task_of(config: ModelConfig, robot: Robot, classes: Mapping[str, Sequence[int]]) -> Task:
     """The task that `config` names.
@@ -97,4 +92,4 @@ def task_of(config: ModelConfig, robot: Robot, classes: Mapping[str, Sequence[in
         from audit.models.classification_task import ClassificationTask
 
         return ClassificationTask({thing: tuple(indices) for thing, indices in classes.items()})
-    raise ModelError(f"model {config.name}: task={config.task} is unknown: {nearest(config.task, TASKS)}")
+    raise ModelError(f"model {config.name}: task={config.task} is unknown: {nearest(config.task, SCENE_SETS)}")

@@ -22,7 +22,7 @@ from audit.models.adapter import Adapter
 from audit.run_directory import write_json
 from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
 from scenes.design import OBJECT
-from scenes.manifest import ABSENT, SCENES, of_set
+from scenes.manifest import SCENES, laid_together, of_set
 from scenes.table import Table
 
 
@@ -77,10 +77,7 @@ def of_models(table: pd.DataFrame, models: Mapping[str, object]) -> pd.DataFrame
 
 
 def _write(table: Table, frames: Sequence[pd.DataFrame], folder: Path, factors: Sequence[str] = ()) -> None:
-    filled = [frame for frame in frames if len(frame)]
-    whole = pd.concat(filled, ignore_index=True) if filled else table.empty(factors)
-    whole = whole.assign(**{f: whole[f].fillna(ABSENT) if f in whole else ABSENT for f in factors})
-    table.write(whole, folder, factors=factors, csv=True)
+    table.write(laid_together(table, frames, factors), folder, factors=factors, csv=True)
 
 
 def reproduce(

@@ -13,7 +13,7 @@ from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.models.task import Task
 from audit.tables import ANSWERS, AUC, CONDITION_AUC, LABELS, PREDICTIONS, RESPONSES, TAKEN_FOR
-from scenes.manifest import ABSENT, SCENES, of_set
+from scenes.manifest import SCENES, laid_together, of_set
 from scenes.planning import Planned
 
 WRITTEN = (RESPONSES, PREDICTIONS, ANSWERS, TAKEN_FOR, AUC, CONDITION_AUC)
@@ -39,10 +39,7 @@ def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[s
                     made[written].append(frame.assign(model=name))
     for table in WRITTEN:
         factors = names if table.has_factors else ()
-        filled = [frame for frame in made[table.name] if len(frame)]
-        whole = pd.concat(filled, ignore_index=True) if filled else table.empty(factors)
-        whole = whole.assign(**{f: whole[f].fillna(ABSENT) if f in whole else ABSENT for f in factors})
-        table.write(whole, folder, factors=factors, csv=table.has_factors)
+        table.write(laid_together(table, made[table.name], factors), folder, factors=factors, csv=table.has_factors)
 
 
 def _of_model(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
-from scenes.design import OBJECT, Condition, DesignError, nearest
+from scenes.design import Condition, DesignError, nearest
 from scenes.factors import cast_shadow, light, object_color, outside_shadow, presence, relation, studio_light
 
 if TYPE_CHECKING:
@@ -95,6 +95,6 @@ def apply(scene_set: str, spec: SceneSpec, condition: Condition, draw: Draw) -> 
     """The block's base scene with every factor of the condition set to its level."""
     levels = dict(condition.levels)
     for name, factor in REGISTRY[scene_set].items():
-        if name in levels and name != OBJECT:
+        if name in levels:
             spec = factor.apply(spec, levels[name], draw)
     return spec

@@ -179,11 +179,6 @@ class TestClassification:
         p[0, 7] = p[1, [3, 9]] = 0.5
         assert CLASSIFICATION.decisions(p).tolist() == [[7], [3]]
 
-    def test_the_target_is_told_in_words(self) -> None:
-        assert CLASSIFICATION.describe(CLASSIFICATION.label([thing("lemon")])) == "class 'lemon'"
-        assert CLASSIFICATION.describe(CLASSIFICATION.label([thing("cup")])) == "classes 'coffee mug' or 'cup'"
-        assert CLASSIFICATION.describe(CLASSIFICATION.label([])) == "no class"
-
     @pytest.mark.parametrize("width", [10, 999, 1001, 21841])
     def test_a_network_of_other_classes_is_refused(self, width: int) -> None:
         assert CLASSIFICATION.refusal(width) == f"{width} outputs, not 1000: one for each class of ImageNet-1k"
