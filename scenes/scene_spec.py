@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BLENDER_VERSION = (4, 5)  # a constant of the key; the worker asserts it
 
 Vector3 = tuple[float, float, float]
@@ -47,6 +47,7 @@ class MaterialSpec:
     offset: Vector3 = (0.0, 0.0, 0.0)
     roughness: float = 0.7
     specular: float = 0.3
+    metallic: float = 0.0  # 1 reflects like a mirror in its colour, where roughness is 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class ObjectSpec:
     material: MaterialSpec
     is_visible: bool = True  # to the camera and to bounced light; False = ghost
     casts_shadow: bool = True
+    file: str = ""  # geometry of a user's own asset; of its path only the name, a digest, is content
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class BlockerSpec:
 
     They lie in the plane `distance` before the light's target that faces the light, side by side, `count` of them,
     `width` wide every `pitch`, `length` long; `turn` is the angle of the way across them to the level direction, and
-    `offset` how far the middle of the row lies from the axis, along that way.
+    `offset` how far the middle of the row lies from the axis, along that way. `shades` says on what the shadow falls:
+    both, object, or floor.
     """
 
     distance: float  # m
@@ -90,6 +93,7 @@ class BlockerSpec:
     length: float  # m
     turn: float  # degrees
     offset: float = 0.0  # m
+    shades: str = "both"  # both, object, floor
 
 
 @dataclass(frozen=True)
@@ -104,16 +108,21 @@ class SceneSpec:
     render_seed: int  # Cycles' own seed
     blockers: tuple[BlockerSpec, ...] = ()
     denoise: bool = False
+    distractors: tuple[ObjectSpec, ...] = ()  # things beside the object, which no question is about
 
     @property
     def scene_id(self) -> str:
         """Content hash, 32 hex digits: this spec, the schema, the Blender version and the builders' source."""
         content = {
-            "spec": to_plain(self),
+            "spec": _without_folders(to_plain(self)),
             "schema": SCHEMA_VERSION,
             "blender": BLENDER_VERSION,
             "builders": _builders_digest(),
-            "assets": [_asset_digest(o.shape) for o in self.objects if o.shape not in SHAPES],
+            "assets": [
+                _asset_digest(o.shape)
+                for o in (*self.objects, *self.distractors)
+                if o.shape not in SHAPES and not o.file
+            ],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -142,7 +151,14 @@ def from_plain(data: dict[str, Any]) -> SceneSpec:
         render_seed=data["render_seed"],
         blockers=tuple(BlockerSpec(**b) for b in data["blockers"]),
         denoise=data["denoise"],
+        distractors=tuple(_object(o) for o in data["distractors"]),
     )
+
+
+def _without_folders(data: dict[str, Any]) -> dict[str, Any]:
+    """The plain spec with the files of assets named alone: moving the store is no other scene."""
+    named = {kind: [{**o, "file": Path(o["file"]).name} for o in data[kind]] for kind in ("objects", "distractors")}
+    return {**data, **named}
 
 
 def _object(data: dict[str, Any]) -> ObjectSpec:
@@ -167,7 +183,7 @@ def _asset_digest(name: str) -> str:
     """Digest of the source that an asset is made by: a changed lemon leaves the scenes of all else as they are."""
     folder = Path(__file__).parent / "assets"
     digest = hashlib.sha256()
-    for path in (folder / "solids.py", folder / "asset.py", folder / "__init__.py", folder / f"{name}.py"):
+    for path in [folder / f"{n}.py" for n in ("solids", "asset", "placing", "lettering", name)]:
         if path.is_file():  # a shape that nobody can build is refused where it is built, scene by scene
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -34,10 +34,7 @@ class Source:
 
 def pieces_of(things: Sequence[ObjectSpec]) -> list[Array]:
     """The convex pieces, (n, 3) points each in the scene's frame, of those objects that are assets."""
-    placed = [
-        assets.placed(o.shape, o.material.color, o.size[0], o.position, o.yaw) for o in things if o.shape not in SHAPES
-    ]
-    return [piece for parts in placed for piece in assets.pieces(parts)]
+    return [piece for o in things if o.shape not in SHAPES for piece in assets.pieces(assets.of_object(o))]
 
 
 def seen(pieces: Sequence[Array], camera: CameraSpec) -> NDArray[np.bool_]:

@@ -1,25 +1,43 @@
-"""The studio set's objects: plain geometry that ImageNet networks recognise, one module each."""
+"""The studio set's objects: plain geometry that ImageNet networks recognise, one module each.
+
+A new asset is a module here and a name in _MODULES.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-import numpy as np
-
-from scenes.assets import basketball, bucket, granny_smith, ipod, lemon, pool_table, soccer_ball, traffic_light
+from scenes.assets import (
+    basketball,
+    bucket,
+    granny_smith,
+    ipod,
+    lemon,
+    pool_table,
+    soccer_ball,
+    traffic_light,
+)
 from scenes.assets.asset import NEAR_SYNONYMS, Asset
-from scenes.assets.solids import Array, Part, rotation
+from scenes.assets.placing import extent, pieces, stood
+from scenes.assets.solids import Part
 from scenes.design import nearest
-from scenes.scene_spec import SceneError, Vector3
+from scenes.scene_spec import ObjectSpec, SceneError, Vector3
 
-__all__ = ["ASSETS", "NEAR_SYNONYMS", "Asset", "Part", "extent", "named", "pieces", "placed"]
+__all__ = ["ASSETS", "NEAR_SYNONYMS", "Asset", "Part", "extent", "named", "of_object", "pieces", "placed"]
 
-_MODULES = (granny_smith, lemon, basketball, bucket, ipod, soccer_ball, traffic_light, pool_table)
+_MODULES = (
+    granny_smith,
+    lemon,
+    basketball,
+    bucket,
+    ipod,
+    soccer_ball,
+    traffic_light,
+    pool_table,
+)
 ASSETS: Mapping[str, Asset] = MappingProxyType({m.ASSET.name: m.ASSET for m in _MODULES})
-_TO_SCENE = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # own (x, y, z) -> robot's (y, -x, z)
 
 
 def named(name: str) -> Asset:
@@ -29,39 +47,18 @@ def named(name: str) -> Asset:
     return ASSETS[name]
 
 
+def of_object(thing: ObjectSpec) -> list[Part]:
+    """The parts of an object that is no closed-form shape, in the robot's frame, metres."""
+    return placed(thing.shape, thing.material.color, thing.size[0], thing.position, thing.yaw)
+
+
 def placed(name: str, color: Vector3, size: float, position: tuple[float, float], yaw: float) -> list[Part]:
     """The asset's parts in the robot's frame, metres: on the floor, its middle at position (x, y).
 
     size: m, the largest side of its bounding box before it is turned. At yaw 0 (degrees, about z) its front faces -x,
     the camera.
     """
-    parts = _built(name, color)
-    low, high = extent(parts)
-    scale = size / float((high - low).max())
-    middle = np.array([*(low[:2] + high[:2]) / 2, low[2]])
-    turn = (rotation("z", yaw) @ _TO_SCENE).T * scale
-    stand = np.array([*position, 0.0])
-
-    def put(points: Array) -> Array:
-        moved: Array = (points - middle) @ turn + stand
-        return moved
-
-    return [
-        replace(part, vertices=put(part.vertices), pieces=tuple(map(put, part.pieces)), scale=scale) for part in parts
-    ]
-
-
-def pieces(parts: Iterable[Part]) -> list[Array]:
-    """Points (n, 3) whose convex hulls together have the parts' silhouette from anywhere."""
-    return [piece for part in parts for piece in part.pieces]
-
-
-def extent(parts: Sequence[Part]) -> tuple[Array, Array]:
-    """The corners (3,), (3,) of the parts' bounding box."""
-    return (
-        np.min([part.vertices.min(axis=0) for part in parts], axis=0),
-        np.max([part.vertices.max(axis=0) for part in parts], axis=0),
-    )
+    return stood(_built(name, color), size, position, yaw)
 
 
 @lru_cache(maxsize=32)

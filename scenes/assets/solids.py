@@ -1,6 +1,6 @@
 """Solids: closed meshes as plain arrays, and what covers them.
 
-An asset's own frame: x right as seen, y away from the viewer, z up, any unit; `scenes.assets.placed` gives it metres.
+An asset's own frame: x right as seen, y away from the viewer, z up, any unit; `scenes.assets.placing` gives it metres.
 Faces turn counter-clockwise seen from outside. Nothing here draws at random.
 
 A solid carries `pieces`: points whose convex hulls together have its silhouette from anywhere, so shadows and masks can

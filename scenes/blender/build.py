@@ -58,8 +58,7 @@ def _floor(spec: SceneSpec) -> None:
 
 
 def _asset(thing: ObjectSpec, number: int) -> list[bpy.types.Object]:
-    parts = assets.placed(thing.shape, thing.material.color, thing.size[0], thing.position, thing.yaw)
-    return meshes.add(f"object{number}", parts)
+    return meshes.add(f"object{number}", assets.of_object(thing))
 
 
 def _shape(thing: ObjectSpec, number: int) -> bpy.types.Object:
