@@ -23,6 +23,7 @@ class DesignConfig:
     classes: dict[str, list[Any]] = field(default_factory=dict)  # studio: object -> ImageNet classes, by name or index
     crossing: str = "full"  # full: every combination of levels; one_at_a_time: each level with the others at control
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
+    modules: list[str] = field(default_factory=list)  # dotted paths of the user's own factor modules
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
     keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels beside control; seeds -> blocks

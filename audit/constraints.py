@@ -12,7 +12,7 @@ from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig
 from audit.schema import ConfigError, show
 from scenes.assets import ASSETS
 from scenes.design import CROSSINGS, OBJECT, PRESENCE, DesignError, nearest
-from scenes.factors import REGISTRY, controls, partners, validate
+from scenes.factors import REGISTRY, controls, known, partners, validate
 
 
 @dataclass(frozen=True)
@@ -192,12 +192,16 @@ def _check_design(scene_set: str, design: DesignConfig) -> None:
     if PRESENCE in design.factors:
         raise ConfigError(f"{key}.factors.{PRESENCE}: ghost and empty are the arms; {key}.arms=false leaves them out")
     try:
-        validate(scene_set, design.factors)
-        compared = partners(scene_set, design.factors)
+        available = known(scene_set, design.modules)
+    except DesignError as error:
+        raise ConfigError(f"{key}.modules: {error}") from error
+    try:
+        validate(available, design.factors)
+        compared = partners(available, design.factors)
     except DesignError as error:
         raise ConfigError(f"{key}.factors: {error}") from error
     try:
-        control = controls(scene_set, design.factors, design.control)
+        control = controls(available, design.factors, design.control)
     except DesignError as error:
         raise ConfigError(f"{key}.control: {error}") from error
     for name, level in control.items():
@@ -276,8 +280,9 @@ def _check_models(config: AuditConfig) -> None:
                 f" for instance design={choice}"
             )
         if model.recipe is not None and PICTURES not in config.designs:
+            modules = config.designs[scene_set].modules
             try:
-                validate(scene_set, model.recipe)
+                validate(known(scene_set, modules), model.recipe)
             except DesignError as error:
                 raise ConfigError(f"models.{name}.recipe: {error}") from error
 

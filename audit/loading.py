@@ -55,7 +55,7 @@ def load_models(config: AuditConfig) -> Loaded:
             skipped.append(Skipped(name, error.reason, error.url, error.remedy))
             print(f"skipped   {name}: {error.reason} ({error.url}); {error.remedy}", file=sys.stderr)
             continue
-        _check_recipe(adapters[name])
+        _check_recipe(config, adapters[name])
     if not adapters:
         reasons = "; ".join(f"{s.name}: {s.reason}; {s.remedy}" for s in skipped)
         raise ModelError(f"no model is left to audit: {reasons}")
@@ -75,9 +75,9 @@ def _classes(config: AuditConfig) -> Mapping[str, Sequence[int]]:
     return classes_of(studio.classes, own)
 
 
-def _check_recipe(adapter: Adapter) -> None:
+def _check_recipe(config: AuditConfig, adapter: Adapter) -> None:
     """A recipe speaks of factors and levels that exist; a misspelt one would mark every finding as expected."""
     try:
-        factors.validate(adapter.task.scene_set, adapter.recipe or {})
+        factors.validate(parts.known_factors(config, adapter.task.scene_set), adapter.recipe or {})
     except DesignError as error:
         raise DesignError(f"recipe of model {adapter.name}: {error}") from None

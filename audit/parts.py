@@ -54,8 +54,9 @@ def design(config: AuditConfig, scene_set: str) -> Design:
     What design.keep names is kept together with what it is compared with: the control level, or a level's own partner.
     """
     d = config.designs[scene_set]
-    factors.validate(scene_set, d.factors)
-    control = {PRESENCE: "object", **factors.controls(scene_set, d.factors, d.control)}
+    known = known_factors(config, scene_set)
+    factors.validate(known, d.factors)
+    control = {PRESENCE: "object", **factors.controls(known, d.factors, d.control)}
     compared = partners(config, scene_set)
     keep = {OBJECT: [str(v) for v in d.keep[OBJECT]]} if OBJECT in d.keep else {}
     for name, levels in d.keep.items():
@@ -64,7 +65,7 @@ def design(config: AuditConfig, scene_set: str) -> Design:
             keep[name] = list(dict.fromkeys([control[name], *beside, *(str(level) for level in levels)]))
     return Design(
         name=d.name,
-        factors=d.factors,
+        factors=factors.expanded(d.factors),
         control=control,
         blocks=d.seeds,
         seed=config.seed,
@@ -78,7 +79,12 @@ def design(config: AuditConfig, scene_set: str) -> Design:
 
 def partners(config: AuditConfig, scene_set: str) -> dict[str, dict[str, str]]:
     """Factor -> level -> the level it is compared with, where that is not the control."""
-    return factors.partners(scene_set, config.designs[scene_set].factors)
+    return factors.partners(known_factors(config, scene_set), config.designs[scene_set].factors)
+
+
+def known_factors(config: AuditConfig, scene_set: str) -> factors.Known:
+    """The factors a design of the set may have, the user's own among them. Raises DesignError."""
+    return factors.known(scene_set, config.designs[scene_set].modules if scene_set in config.designs else ())
 
 
 def plan(config: AuditConfig, scene_sets: Iterable[str]) -> list[Planned]:
@@ -87,11 +93,11 @@ def plan(config: AuditConfig, scene_sets: Iterable[str]) -> list[Planned]:
     for scene_set in scene_sets:
         if scene_set == PICTURES:
             raise DesignError("pictures are there already, nothing is planned or rendered for them; `run` audits them")
-        cells, grade = design(config, scene_set), quality(config, scene_set)
+        cells, grade, known = design(config, scene_set), quality(config, scene_set), known_factors(config, scene_set)
         if scene_set == "tabletop":
-            found += tabletop.plan(cells, camera(config), robot(config), grade)
+            found += tabletop.plan(cells, camera(config), robot(config), grade, known)
         else:
-            found += studio.plan(cells, view(config), grade)
+            found += studio.plan(cells, view(config), grade, known)
     return found
 
 

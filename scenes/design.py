@@ -24,9 +24,13 @@ CROSSINGS = ("full", "one_at_a_time")
 
 @dataclass(frozen=True)
 class Condition:
-    """A level for every factor, in the design's order of factors."""
+    """A level for every factor, in the design's order of factors.
+
+    values: the exact settings of sampled factors, whose level names the bin that the value lies in.
+    """
 
     levels: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, float], ...] = ()
 
     def __getitem__(self, factor: str) -> str:
         return dict(self.levels)[factor]
@@ -34,10 +38,15 @@ class Condition:
     def get(self, factor: str) -> str | None:
         return dict(self.levels).get(factor)
 
+    def setting(self, factor: str) -> str | None:
+        """What the factor is set to: the exact value where it was sampled, else the level; None without it."""
+        value = dict(self.values).get(factor)
+        return self.get(factor) if value is None else f"{value:.6g}"
+
     @property
     def key(self) -> str:
         """'light=back,relation=equal': factors sorted, so equal conditions have equal keys."""
-        return ",".join(f"{f}={v}" for f, v in sorted(self.levels))
+        return ",".join(f"{f}={self.setting(f)}" for f, _ in sorted(self.levels))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from scenes.design import derive_seed
+from scenes.proximity import Robot
 from scenes.scene_spec import Vector3
 
 
 @dataclass(frozen=True)
 class Draw:
-    """stratum: what the block was drawn for. colors: the object's colour at levels of a colour factor."""
+    """stratum: what the block was drawn for. colors: the object's colour at levels of a colour factor.
+
+    seed, block: of the design and of the block, for what a factor draws itself. size: m, about the object's largest
+    side: how large what stands beside it, or throws a shadow on it, has to be.
+    """
 
     stratum: str
     colors: Mapping[str, Vector3]
     light_jitter: tuple[float, float]  # degrees of azimuth, elevation
     blocker_turn: float = 0.0  # degrees, how strips outside the frame lie across the light
     blocker_phase: float = 0.0  # [0, 1), how far along
+    seed: int = 0
+    block: str = "0"
+    size: float = 1.0
+    color_direction: tuple[float, float] = (0.0, 0.0)  # tabletop: hue in degrees and lift of the colour difference
+    robot: Robot | None = None  # tabletop
+    elevation: float = 0.0  # studio: degrees of the camera above the object's middle
+    fill: float = 0.6  # studio: share of the frame the object fills
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """Random numbers for a purpose of this block: the same for all its conditions, whatever else is drawn."""
+        return generator(self.seed, self.block, purpose)
+
+
+def generator(seed: int, block: object, purpose: str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, block, purpose))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from scenes import factors
-from scenes.design import Cell, Design, derive_seed
+from scenes.design import Cell, Design
 from scenes.nuisance import Draw
 from scenes.scene_spec import ObjectSpec, SceneSpec
 
@@ -34,19 +32,20 @@ class Planned:
     obstacles: tuple[ObjectSpec, ...]  # the block's own, also in the arms that lack them: what all arms are asked about
 
 
-def planned(scene_set: str, design: Design, drawn: Callable[[Cell], tuple[SceneSpec, Draw]]) -> list[Planned]:
-    """Every cell of the design with its SceneSpec, block by block. `drawn` makes the base scene of a cell's block."""
+def planned(
+    scene_set: str, design: Design, known: factors.Known, drawn: Callable[[Cell], tuple[SceneSpec, Draw]]
+) -> list[Planned]:
+    """Every cell of the design with its SceneSpec, block by block.
+
+    known: the factors that can be applied. drawn: makes the base scene of a cell's block, at control levels.
+    """
     found = []
     blocks: dict[str, tuple[SceneSpec, Draw]] = {}
     for cell in design.cells():
         if cell.block not in blocks:
             blocks[cell.block] = drawn(cell)
         base, nuisance = blocks[cell.block]
-        spec = factors.apply(scene_set, base, cell.condition, nuisance)
+        spec = factors.apply(known, base, cell.condition, nuisance)
         cell_id = cell.cell_id(design.name)
         found.append(Planned(scene_set, cell, cell_id, spec.scene_id, spec, nuisance.stratum, base.objects))
     return found
-
-
-def generator(seed: int, block: object, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(derive_seed(seed, block, purpose))

@@ -6,18 +6,18 @@ what else all its conditions share. The object stands at the origin, the camera 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from scenes import assets
+from scenes import assets, factors
 from scenes.assets.asset import Asset, linear
 from scenes.design import OBJECT, Cell, Design, DesignError, derive_seed, nearest
 from scenes.factors import studio_light
-from scenes.nuisance import Draw
-from scenes.planning import Planned, Quality, generator, planned
-from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneSpec, Vector3
+from scenes.framing import camera_at, extent
+from scenes.nuisance import Draw, generator
+from scenes.planning import Planned, Quality, planned
+from scenes.scene_spec import MaterialSpec, ObjectSpec, SceneSpec, Vector3
 
 SIZE = 1.0  # m, an object's largest side
 SIDEWAYS = 0.04  # m, how far from the middle an object may stand
@@ -53,7 +53,9 @@ FLOOR_ROUGHNESS = 0.8
 TINT = 0.12  # by how much, relatively, a pose changes each channel of its floor
 
 
-def plan(design: Design, view: View, quality: Quality) -> list[Planned]:
+def plan(
+    design: Design, view: View, quality: Quality, known: factors.Known = factors.REGISTRY["studio"]
+) -> list[Planned]:
     """Every cell of the design with its SceneSpec, block by block. Raises DesignError for an unknown object."""
     for name in design.objects:
         if name not in assets.ASSETS:
@@ -62,7 +64,7 @@ def plan(design: Design, view: View, quality: Quality) -> list[Planned]:
     def drawn(cell: Cell) -> tuple[SceneSpec, Draw]:
         return draw(design.seed, assets.named(cell.condition[OBJECT]), cell.number, view, quality)
 
-    return planned("studio", design, drawn)
+    return planned("studio", design, known, drawn)
 
 
 def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tuple[SceneSpec, Draw]:
@@ -77,9 +79,9 @@ def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tu
         yaw=float(view.yaw_range * yaw),
         material=MaterialSpec(color=asset.natural),
     )
-    camera = camera_at(
-        thing, float(asset.elevation + view.elevation_range * tilt), float(asset.fill + view.fill_range * fill), view
-    )
+    elevation = float(asset.elevation + view.elevation_range * tilt)
+    share = float(asset.fill + view.fill_range * fill)
+    camera = camera_at(thing, elevation, share, view.size, view.field_of_view)
     if camera.position[2] < LOWEST:
         raise DesignError(
             f"the camera would look at {asset.name} from below the floor; make studio.elevation_range smaller"
@@ -102,28 +104,18 @@ def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tu
         render_seed=derive_seed(seed, block, "render"),
     )
     colors = {"natural": asset.natural, "unusual": asset.unusual}
-    return spec, Draw(asset.name, colors, jitter, blocker_turn=float(180 * across), blocker_phase=float(phase))
-
-
-def camera_at(thing: ObjectSpec, elevation: float, fill: float, view: View) -> CameraSpec:
-    """A camera that looks at the object's middle from `elevation` degrees above it and fills `fill` of the frame.
-
-    Width and height are those of the object at yaw 0, so turning an object does not move the camera.
-    """
-    _, width, height = extent(thing)
-    half = max(width, height) / 2
-    away = half / fill / math.tan(math.radians(view.field_of_view) / 2) + 0.6 * half
-    up = math.radians(elevation)
-    position = (-away * math.cos(up), 0.0, height / 2 + away * math.sin(up))
-    return CameraSpec(view.size, view.size, view.field_of_view, position, tilt=90.0 - elevation, clip_start=0.01)
-
-
-def extent(thing: ObjectSpec) -> Vector3:
-    """Depth, width and height in m of an asset at yaw 0."""
-    parts = assets.placed(thing.shape, thing.material.color, thing.size[0], (0.0, 0.0), 0.0)
-    points = np.concatenate([part.vertices for part in parts])
-    depth, width, height = (float(v) for v in np.ptp(points, axis=0))
-    return depth, width, height
+    return spec, Draw(
+        asset.name,
+        colors,
+        jitter,
+        blocker_turn=float(180 * across),
+        blocker_phase=float(phase),
+        seed=seed,
+        block=block,
+        size=SIZE,
+        elevation=elevation,
+        fill=share,
+    )
 
 
 def _floor(seed: int, block: str, pose: int, stage: Stage) -> Vector3:

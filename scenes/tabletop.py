@@ -6,24 +6,26 @@ condition is laid over that same draw.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from scenes import color, proximity
+from scenes import color, factors, proximity
 from scenes.design import Cell, Design, derive_seed
 from scenes.factors import light
 from scenes.factors.cast_shadow import SIZES
 from scenes.factors.relation import DISTINCT, NEAR
-from scenes.nuisance import Draw
-from scenes.planning import Planned, Quality, generator, planned
+from scenes.nuisance import Draw, generator
+from scenes.planning import Planned, Quality, planned
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec, Vector3
 
 STRATA = ("near", "near", "far", "empty")  # by block number: half near, a quarter beyond, a quarter without obstacle
 NEAR_TRAVEL = 15  # cm
 FAR = (0.20, 0.45)  # m from the sensors' arc
+SIZE = 0.1  # m, about an obstacle's largest side
 GAP = 0.02  # m; nothing starts in contact with the robot
 
 
@@ -47,8 +49,9 @@ def draw(seed: int, block: int, camera: Camera, robot: Robot, quality: Quality) 
     stratum = STRATA[block % len(STRATA)]
     rng = generator(seed, block, "pose")
     view = camera.at(camera.tilt + rng.uniform(-camera.tilt_range, camera.tilt_range))
-    floor, distinct, near = _colors(seed, block)
-    things = () if stratum == "empty" else (_obstacle(rng, stratum, view, robot, floor),)
+    floor, distinct, near, direction = _colors(seed, block)
+    material = dataclasses.replace(floor, color=distinct)
+    things = () if stratum == "empty" else (_obstacle(rng, stratum, view, robot, material),)
     jitter = generator(seed, block, "light").uniform(-8, 8, 2)
     front = light.placed(light.PLACEMENTS["front"], SIZES["soft"])
     spec = SceneSpec(
@@ -62,7 +65,19 @@ def draw(seed: int, block: int, camera: Camera, robot: Robot, quality: Quality) 
         denoise=quality.denoise,
         render_seed=derive_seed(seed, block, "render"),
     )
-    return spec, Draw(stratum, {"distinct": distinct, "near": near}, (float(jitter[0]), float(jitter[1]) / 2))
+    across, phase = generator(seed, block, "blocker").uniform(0, 1, 2)
+    return spec, Draw(
+        stratum,
+        {"distinct": distinct, "near": near},
+        (float(jitter[0]), float(jitter[1]) / 2),
+        blocker_turn=float(180 * across),
+        blocker_phase=float(phase),
+        seed=seed,
+        block=str(block),
+        size=SIZE,
+        color_direction=direction,
+        robot=robot,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,15 +142,15 @@ def visible_share(thing: ObjectSpec, camera: CameraSpec) -> float:
     return float(inside.mean())
 
 
-def _colors(seed: int, block: int) -> tuple[MaterialSpec, Vector3, Vector3]:
-    """Floor material, and object colours distinct from it and near to it, along one direction of colour."""
+def _colors(seed: int, block: int) -> tuple[MaterialSpec, Vector3, Vector3, tuple[float, float]]:
+    """Floor material, object colours distinct from it and near to it, and their direction: hue in degrees, lift."""
     rng = generator(seed, block, "color")
     for _ in range(200):
         base = color.draw_floor_color(rng)
         hue, lift, apart = rng.uniform(0, 360), rng.uniform(-0.7, 0.7), rng.uniform(*DISTINCT)
         distinct, near = (color.at_difference(base, d, hue, lift) for d in (apart, NEAR))
         if distinct is not None and near is not None:
-            return draw_material(rng, base, FINE), distinct, near
+            return draw_material(rng, base, FINE), distinct, near, (float(hue), float(lift))
     raise SceneError(f"block {block}: no pair of colours inside the gamut")
 
 
@@ -154,10 +169,16 @@ def _obstacle(
     raise SceneError(f"no obstacle fits stratum {stratum}")
 
 
-def plan(design: Design, camera: Camera, robot: Robot, quality: Quality) -> list[Planned]:
+def plan(
+    design: Design,
+    camera: Camera,
+    robot: Robot,
+    quality: Quality,
+    known: factors.Known = factors.REGISTRY["tabletop"],
+) -> list[Planned]:
     """Every cell of the design with its SceneSpec, block by block. Raises SceneError, DesignError."""
 
     def drawn(cell: Cell) -> tuple[SceneSpec, Draw]:
         return draw(design.seed, cell.number, camera, robot, quality)
 
-    return planned("tabletop", design, drawn)
+    return planned("tabletop", design, known, drawn)

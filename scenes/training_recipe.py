@@ -13,7 +13,7 @@ import numpy as np
 from scenes import color, proximity
 from scenes.design import derive_seed
 from scenes.factors import light
-from scenes.planning import generator
+from scenes.nuisance import generator
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec
 from scenes.tabletop import GAP, Camera, draw_material, draw_obstacle, visible_share

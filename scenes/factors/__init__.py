@@ -1,21 +1,46 @@
 """Factors: one module each, its levels declared beside the code that applies them to a SceneSpec.
 
 A factor module has NAME, LEVELS (level -> what it means), CONTROL, `apply(spec: SceneSpec, level: str, draw: Draw) ->
-SceneSpec` and, where a level is to be compared with another level than the control, PARTNERS (level -> that level). To
-add a factor, add a module and list it in REGISTRY under the scene set it is for.
+SceneSpec` and, where they make sense,
+
+- RANGE: a `Range`; then a number in it, written as text, is a level too, and a design may sample the range.
+- PARTNERS: level -> the level it is compared with instead of the control.
+- EXCLUDES: names of factors that set the same thing, so that a design cannot have both.
+
+To add a factor, add a module and list it in REGISTRY under the scene set it is for; one outside this package is named
+by its dotted path in `design.modules`.
 """
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
-from scenes.design import Condition, DesignError, nearest
+from scenes.design import OBJECT, PRESENCE, Condition, DesignError, nearest
 from scenes.factors import cast_shadow, light, object_color, outside_shadow, presence, relation, studio_light
+from scenes.factors.range import Range
 
 if TYPE_CHECKING:
     from scenes.nuisance import Draw
     from scenes.scene_spec import SceneSpec
+
+__all__ = [
+    "REGISTRY",
+    "SCENE_SETS",
+    "Factor",
+    "Known",
+    "Range",
+    "Span",
+    "apply",
+    "controls",
+    "known",
+    "partners",
+    "validate",
+]
 
 
 class Factor(Protocol):
@@ -27,8 +52,10 @@ class Factor(Protocol):
     def apply(spec: SceneSpec, level: str, draw: Draw) -> SceneSpec: ...
 
 
+Known = Mapping[str, Factor]
+
 # Scene set -> its factors in order of application: presence last, since it removes what the others changed.
-REGISTRY: Mapping[str, Mapping[str, Factor]] = {
+REGISTRY: Mapping[str, Known] = {
     scene_set: {module.NAME: cast(Factor, module) for module in modules}
     for scene_set, modules in {
         "tabletop": (light, relation, cast_shadow, presence),
@@ -39,31 +66,143 @@ REGISTRY: Mapping[str, Mapping[str, Factor]] = {
 SCENE_SETS = tuple(REGISTRY)
 
 
-def validate(scene_set: str, factors: Mapping[str, Sequence[str]]) -> None:
-    """Raise DesignError for an unknown scene set, factor or level, a level that is no string, or no levels."""
+@dataclass(frozen=True)
+class Span:
+    """A range as a design writes it, 'low..high' to sample or 'low..high:count' for that many even levels."""
+
+    low: float
+    high: float
+    count: int | None = None
+
+    def levels(self) -> list[str]:
+        """The even levels; of a range to sample none."""
+        if self.count is None:
+            return []
+        return [f"{self.low + (self.high - self.low) * i / (self.count - 1):.6g}" for i in range(self.count)]
+
+
+def known(scene_set: str, modules: Sequence[str] = ()) -> Known:
+    """The factors of a scene set, and those of the user's own modules, in order of application.
+
+    Raises DesignError for an unknown scene set, and for a module that cannot be imported or is no factor.
+    """
     if scene_set not in REGISTRY:
         raise DesignError(f"unknown scene set {scene_set!r}: {nearest(scene_set, REGISTRY)}")
-    known = REGISTRY[scene_set]
+    found = dict(REGISTRY[scene_set])
+    last = {name: found.pop(name) for name in (PRESENCE,) if name in found}
+    for path in modules:
+        factor = _imported(path)
+        if factor.NAME in {*found, *last, OBJECT}:
+            raise DesignError(f"factor {factor.NAME!r} of {path} exists already; give it another NAME")
+        found[factor.NAME] = factor
+    return {**found, **last}
+
+
+@cache
+def _imported(path: str) -> Factor:
+    try:
+        module = importlib.import_module(path)
+    except Exception as error:  # whatever the user's module does wrong is one line for the user
+        raise DesignError(f"factor module {path} cannot be imported: {type(error).__name__}: {error}") from error
+    missing = [name for name in ("NAME", "LEVELS", "CONTROL", "apply") if not hasattr(module, name)]
+    if missing:
+        raise DesignError(f"{path} is no factor: it lacks {', '.join(missing)}")
+    factor = cast(Factor, module)
+    if factor.CONTROL not in factor.LEVELS:
+        raise DesignError(f"{path}: CONTROL {factor.CONTROL!r} is not among its LEVELS: {', '.join(factor.LEVELS)}")
+    return factor
+
+
+def range_of(factor: Factor) -> Range | None:
+    found: Range | None = getattr(factor, "RANGE", None)
+    return found
+
+
+def span(level: str) -> Span | None:
+    """The range that a level is written as; None where it is a single level."""
+    low, dots, rest = level.partition("..")
+    if not dots:
+        return None
+    high, colon, count = rest.partition(":")
+    try:
+        found = Span(float(low), float(high), int(count) if colon else None)
+    except ValueError:
+        raise DesignError(f"{level!r} is no range; ranges are written low..high or low..high:count") from None
+    if not found.low < found.high or (found.count is not None and found.count < 2):
+        raise DesignError(f"range {level!r} has to rise, and to have at least two levels")
+    return found
+
+
+def expanded(factors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The levels of each factor, even ranges written out; ranges to sample stay as they are."""
+    found = {}
     for name, levels in factors.items():
-        if name not in known:
-            raise DesignError(f"unknown factor {name!r}: {nearest(name, known)}")
+        spans = [span(level) for level in levels]
+        found[name] = [v for level, s in zip(levels, spans, strict=True) for v in ((s and s.levels()) or [level])]
+    return found
+
+
+def sampled(factors: Mapping[str, Sequence[str]]) -> dict[str, tuple[float, float]]:
+    """Factor -> low, high, of those whose range is to be sampled."""
+    spans = {name: span(levels[0]) for name, levels in factors.items() if len(levels) == 1}
+    return {name: (s.low, s.high) for name, s in spans.items() if s is not None and s.count is None}
+
+
+def validate(factors_known: Known, factors: Mapping[str, Sequence[str]]) -> None:
+    """Raise DesignError for an unknown factor or level, one out of range, no string, or named twice, or no levels."""
+    for name, levels in factors.items():
+        if name not in factors_known:
+            raise DesignError(f"unknown factor {name!r}: {nearest(name, factors_known)}")
+        factor = factors_known[name]
         if not levels:
             raise DesignError(f"factor {name!r} has no levels")
         for level in levels:
             if not isinstance(level, str):
                 raise DesignError(f"level {level!r} of factor {name!r} is no string; quote it, and write none, not off")
-            if level not in known[name].LEVELS:
-                raise DesignError(f"unknown level {level!r} of factor {name!r}: {nearest(level, known[name].LEVELS)}")
-        if len(set(levels)) != len(levels):
-            raise DesignError(f"factor {name!r} names a level twice: {', '.join(levels)}")
+            _check_level(factor, level)
+        whole = expanded({name: levels})[name]
+        if len(set(whole)) != len(whole):
+            raise DesignError(f"factor {name!r} names a level twice: {', '.join(whole)}")
+        if len(levels) > 1 and any((s := span(v)) is not None and s.count is None for v in levels):
+            raise DesignError(f"factor {name!r} has a range to sample beside other levels: a range stands alone")
+        for other in getattr(factor, "EXCLUDES", ()):
+            if other in factors:
+                raise DesignError(f"factors {name!r} and {other!r} set the same thing; leave one of them out")
 
 
-def controls(scene_set: str, factors: Mapping[str, Sequence[str]], override: Mapping[str, str]) -> dict[str, str]:
-    """The control level of each factor: as configured, else its own. Raises DesignError if not among its levels."""
+def _check_level(factor: Factor, level: str) -> None:
+    """Raise DesignError unless the level is named by the factor, or a number or range within its own."""
+    limits = range_of(factor)
+    if level in factor.LEVELS:
+        return
+    whole = span(level) if limits else None
+    numbers = [whole.low, whole.high] if whole else [_number(level)]
+    if limits is None or any(math.isnan(n) for n in numbers):
+        beside = f"; or a number, {limits}" if limits else ""
+        raise DesignError(f"unknown level {level!r} of factor {factor.NAME!r}: {nearest(level, factor.LEVELS)}{beside}")
+    for number in numbers:
+        if not limits.low <= number <= limits.high:
+            raise DesignError(f"level {level!r} of factor {factor.NAME!r} is out of range: {limits}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def controls(factors_known: Known, factors: Mapping[str, Sequence[str]], override: Mapping[str, str]) -> dict[str, str]:
+    """The control level of each factor: as configured, else its own.
+
+    Raises DesignError where it is not among the levels; of a factor whose range is sampled it need not be.
+    """
     found = {}
-    for name, levels in factors.items():
-        level = override.get(name, REGISTRY[scene_set][name].CONTROL)
-        if level not in levels:
+    for name, levels in expanded(factors).items():
+        level = override.get(name, factors_known[name].CONTROL)
+        if name in sampled(factors):
+            _check_level(factors_known[name], level)
+        elif level not in levels:
             raise DesignError(
                 f"control level {level!r} of factor {name!r} is not among its levels: {', '.join(levels)}"
             )
@@ -76,14 +215,14 @@ def controls(scene_set: str, factors: Mapping[str, Sequence[str]], override: Map
     return found
 
 
-def partners(scene_set: str, factors: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+def partners(factors_known: Known, factors: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     """Factor -> level -> the level it is compared with, where that is not the control. Raises DesignError.
 
     A level whose partner is not in the design could only be compared with something else, and is refused.
     """
     found: dict[str, dict[str, str]] = {}
     for name, levels in factors.items():
-        declared: Mapping[str, str] = getattr(REGISTRY[scene_set][name], "PARTNERS", {})
+        declared: Mapping[str, str] = getattr(factors_known[name], "PARTNERS", {})
         found[name] = {level: declared[level] for level in levels if level in declared}
         for level, partner in found[name].items():
             if partner not in levels:
@@ -91,10 +230,10 @@ def partners(scene_set: str, factors: Mapping[str, Sequence[str]]) -> dict[str, 
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
-def apply(scene_set: str, spec: SceneSpec, condition: Condition, draw: Draw) -> SceneSpec:
-    """The block's base scene with every factor of the condition set to its level."""
-    levels = dict(condition.levels)
-    for name, factor in REGISTRY[scene_set].items():
-        if name in levels:
-            spec = factor.apply(spec, levels[name], draw)
+def apply(factors_known: Known, spec: SceneSpec, condition: Condition, draw: Draw) -> SceneSpec:
+    """The block's base scene with every factor of the condition at its setting."""
+    for name, factor in factors_known.items():
+        setting = condition.setting(name)
+        if setting is not None:
+            spec = factor.apply(spec, setting, draw)
     return spec

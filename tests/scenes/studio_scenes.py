@@ -23,7 +23,7 @@ DESIGN = Design("studio", FACTORS, CONTROL, 2, crossing="one_at_a_time", objects
 def scene(name: str, pose: int = 0, **levels: str) -> SceneSpec:
     """An asset's scene in a pose; levels that are not named are at control."""
     base, drawn = studio.draw(0, ASSETS[name], pose, VIEW, Quality(samples=16))
-    return factors.apply("studio", base, Condition(tuple({**CONTROL, **levels}.items())), drawn)
+    return factors.apply(factors.REGISTRY["studio"], base, Condition(tuple({**CONTROL, **levels}.items())), drawn)
 
 
 SUNLIT = {name: scene(name, outside_shadow="unblocked") for name in ASSETS}

@@ -69,12 +69,12 @@ def test_cells_of_equal_content_share_a_scene() -> None:
 )
 def test_an_unknown_factor_or_level_is_refused_with_the_nearest_name(given_factors: dict, words: str) -> None:
     with pytest.raises(DesignError, match=words):
-        factors.validate("tabletop", given_factors)
+        factors.validate(factors.REGISTRY["tabletop"], given_factors)
 
 
 def test_a_control_outside_the_levels_is_refused() -> None:
     with pytest.raises(DesignError, match="not among its levels"):
-        factors.controls("tabletop", {"light": ["back"]}, {})
+        factors.controls(factors.REGISTRY["tabletop"], {"light": ["back"]}, {})
 
 
 @given(st.integers(0, 2**31), st.text(max_size=10), st.integers(0, 1000))

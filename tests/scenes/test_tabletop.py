@@ -27,7 +27,7 @@ def drawn(block: int) -> tuple[SceneSpec, Draw]:
 
 def at(block: int, **levels: str) -> SceneSpec:
     base, draw_ = drawn(block)
-    return factors.apply("tabletop", base, Condition(tuple({**CONTROL, **levels}.items())), draw_)
+    return factors.apply(factors.REGISTRY["tabletop"], base, Condition(tuple({**CONTROL, **levels}.items())), draw_)
 
 
 @pytest.mark.parametrize("block", range(16))
