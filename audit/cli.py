@@ -17,11 +17,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from audit import help_text
+from audit.benches import BENCHES
 from audit.composition import ConfigError, compose, store_of
 from audit.config import AuditConfig
 from scenes.design import nearest
+from scenes.store import Store
 
-OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, INTERNAL, USAGE, DIFFERS, INTERRUPTED = 0, 1, 2, 3, 130
 PAGE = Path("report", "index.html")  # in a run directory
 
 # Errors that say what the user can do about them. Looked up where they are already loaded, so that catching one does
@@ -32,6 +34,7 @@ _EXPLAINED = (
     ("scenes.scene_spec", "SceneError"),
     ("scenes.table", "TableError"),
     ("scenes.renderer", "RenderError"),
+    ("scenes.store", "StoreError"),
     ("audit.models.errors", "ModelError"),
     ("audit.analysis.criterion", "AnalysisError"),
 )
@@ -95,9 +98,9 @@ def _run(request: Request) -> int:
 
 
 def _plan(request: Request) -> int:
-    from audit import pipeline
+    from audit.estimate import plan
 
-    for line in pipeline.plan(request.config()):
+    for line in plan(request.config()):
         print(line)
     return OK
 
@@ -108,6 +111,35 @@ def _render(request: Request) -> int:
     from audit import pipeline
 
     return pipeline.render(config)
+
+
+def _show(request: Request) -> int:
+    """Write a scene of the store out to be looked at: `show SCENE_ID [paths.store=DIR]`."""
+    named = [a for a in request.arguments if "=" not in a]
+    if len(named) != 1:
+        raise ConfigError(
+            "show takes the id of one scene, or its beginning: show SCENE_ID; scenes.csv of a run has them"
+        )
+    config = compose([a for a in request.arguments if "=" in a], request.config_dir)
+    _check_writable(config, "paths.outputs")
+    from reports import write_scene
+
+    store = Store(Path(config.paths.store))
+    scene_id = store.find(named[0])
+    for line in write_scene(store, scene_id, Path(config.paths.outputs) / "scenes" / scene_id):
+        print(line)
+    return OK
+
+
+def _verify(request: Request) -> int:
+    """Render a sample of the designs' scenes again and compare it with the store, byte by byte."""
+    from audit.verification import verification_table
+
+    table = verification_table(request.config())
+    print(table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
+    same = int((table["result"] == "same").sum())
+    print(f"{same} of {len(table)} scenes are byte by byte what this machine renders now")
+    return OK if same == len(table) else DIFFERS
 
 
 def _train(request: Request) -> int:
@@ -161,7 +193,7 @@ def _help(request: Request) -> int:
 
 
 def _bench(request: Request) -> int:
-    """Measure: `bench noise|assets [key=value ...]`."""
+    """Measure: `bench noise|assets|render [key=value ...]`."""
     subjects = [a for a in request.arguments if "=" not in a]
     if len(subjects) != 1 or subjects[0] not in BENCHES:
         typed = " ".join(["bench", *subjects])
@@ -169,32 +201,17 @@ def _bench(request: Request) -> int:
         raise ConfigError(f"{typed}: what is to be measured? {hint}")
     config = compose([a for a in request.arguments if "=" in a], request.config_dir)
     _check_writable(config, "paths.store")
-    return BENCHES[subjects[0]](config)
-
-
-def _bench_noise(config: AuditConfig) -> int:
-    from audit.noise import noise_table
-
-    table = noise_table(config)
-    print(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
-    print(f"{int(table['within_limit'].sum())} of {len(table)} conditions within a fifth of every margin")
+    for line in BENCHES[subjects[0]](config):
+        print(line)
     return OK
-
-
-def _bench_assets(config: AuditConfig) -> int:
-    from audit.recognition import recognition_table
-
-    print(recognition_table(config).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
-    return OK
-
-
-BENCHES: dict[str, Callable[[AuditConfig], int]] = {"noise": _bench_noise, "assets": _bench_assets}
 
 
 VERBS: dict[str, Callable[[Request], int]] = {
     "run": _run,
     "plan": _plan,
     "render": _render,
+    "show": _show,
+    "verify": _verify,
     "train": _train,
     "bench": _bench,
     "report": _report,

@@ -15,14 +15,17 @@ PICTURES = "pictures"  # the scene set without ground truth, which every network
 
 @dataclass(frozen=True)
 class DesignConfig:
-    """Which scenes of one scene set: factors crossed, blocked by scene seed, and their arms."""
+    """Which scenes of one scene set: factors crossed or sampled, blocked by scene seed, and their arms."""
 
     name: str = "tabletop"
     seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict; in the studio: poses of each object
     objects: list[str] = field(default_factory=list)  # studio: the objects, a factor whose levels are not sampled
     classes: dict[str, list[Any]] = field(default_factory=dict)  # studio: object -> ImageNet classes, by name or index
-    crossing: str = "full"  # full: every combination of levels; one_at_a_time: each level with the others at control
-    factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, as strings
+    crossing: str = "full"  # full: all combinations; one_at_a_time: each level, the others at control; or sampled by
+    points: int = 64  # conditions sampled, each a setting of all factors; of sobol a power of two is balanced
+    bins: int = 4  # even bins by which a sampled range is analysed
+    max_scenes: int = 20_000  # cells that a design may have: what is larger has to be meant
+    factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, or a range low..high:count, as text
     modules: list[str] = field(default_factory=list)  # dotted paths of the user's own factor modules
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
@@ -71,10 +74,10 @@ class RobotConfig:
 @dataclass(frozen=True)
 class RendererConfig:
     workers: int = 2  # processes, one thread each
-    chunk: int = 24  # scenes a worker is handed at once
     timeout: float = 60.0  # s without a scene before a worker is killed
     memory_limit: float = 1.5  # GB a worker may hold before it is replaced
-    retries: int = 2
+    retries: int = 2  # of a scene that took its worker down
+    verify: int = 12  # scenes that `verify` renders again
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audit import parts
 from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig
 from audit.schema import ConfigError, show
 from scenes.assets import ASSETS
-from scenes.design import CROSSINGS, OBJECT, PRESENCE, DesignError, nearest
+from scenes.design import CROSSINGS, OBJECT, PRESENCE, Design, DesignError, nearest
 from scenes.factors import REGISTRY, controls, known, partners, validate
 
 
@@ -41,6 +42,9 @@ SHARE = Range(0, 1)
 RANGES: Mapping[str, Range] = {
     "seed": Range(0, 2**31 - 1),
     "designs.*.seeds": Range(1, 100_000),
+    "designs.*.points": Range(2, 100_000),
+    "designs.*.bins": Range(2, 100),
+    "designs.*.max_scenes": AT_LEAST_ONE,
     "designs.*.samples": Range(1, 65_536),
     "studio.size": Range(32, 4096),
     "studio.field_of_view": Range(5, 120),
@@ -61,7 +65,7 @@ RANGES: Mapping[str, Range] = {
     "robot.scored": AT_LEAST_ONE,
     "robot.horizon": Range(0),
     "renderer.workers": Range(1, 1024),
-    "renderer.chunk": AT_LEAST_ONE,
+    "renderer.verify": AT_LEAST_ONE,
     "renderer.timeout": POSITIVE,
     "renderer.memory_limit": POSITIVE,
     "renderer.retries": Range(0, 100),
@@ -169,12 +173,12 @@ def _check_relations(config: AuditConfig) -> None:
 def _check_designs(config: AuditConfig) -> None:
     if not config.designs:
         raise ConfigError("design=[]: at least one design is needed")
-    for scene_set, design in config.designs.items():
-        _check_design(scene_set, design)
+    for scene_set in config.designs:
+        _check_design(config, scene_set)
 
 
-def _check_design(scene_set: str, design: DesignConfig) -> None:
-    key = f"designs.{scene_set}"
+def _check_design(config: AuditConfig, scene_set: str) -> None:
+    key, design = f"designs.{scene_set}", config.designs[scene_set]
     if scene_set not in REGISTRY:
         raise ConfigError(f"{key}: a design is named by its scene set; {nearest(scene_set, REGISTRY)}")
     if scene_set == PICTURES:
@@ -191,6 +195,23 @@ def _check_design(scene_set: str, design: DesignConfig) -> None:
         raise ConfigError(f"{key}.factors.{OBJECT}: objects are no levels to choose here{remedy}")
     if PRESENCE in design.factors:
         raise ConfigError(f"{key}.factors.{PRESENCE}: ghost and empty are the arms; {key}.arms=false leaves them out")
+    _check_factors(key, scene_set, design)
+    try:
+        whole = parts.whole_design(config, scene_set)
+    except DesignError as error:
+        raise ConfigError(f"{key}.factors: {error}") from error
+    _check_objects(scene_set, design)
+    _check_keep(key, design, whole)
+    size = parts.design(config, scene_set).size
+    if size > design.max_scenes:
+        raise ConfigError(
+            f"{key}.max_scenes={design.max_scenes}: the design has {size} cells; if they are meant,"
+            f" {key}.max_scenes={size}"
+        )
+
+
+def _check_factors(key: str, scene_set: str, design: DesignConfig) -> None:
+    """Factors, levels and control levels have to be there, and what levels are compared with."""
     try:
         available = known(scene_set, design.modules)
     except DesignError as error:
@@ -207,8 +228,6 @@ def _check_design(scene_set: str, design: DesignConfig) -> None:
     for name, level in control.items():
         if partner := compared.get(name, {}).get(level):
             raise ConfigError(f"{key}.control.{name}={level}: is itself compared with {partner!r}; take that one")
-    _check_objects(scene_set, design)
-    _check_keep(key, design)
 
 
 def _check_objects(scene_set: str, design: DesignConfig) -> None:
@@ -236,12 +255,12 @@ def _check_objects(scene_set: str, design: DesignConfig) -> None:
         raise ConfigError(f"{key}=[{', '.join(design.objects)}]: an object is named twice")
 
 
-def _check_keep(prefix: str, design: DesignConfig) -> None:
+def _check_keep(prefix: str, design: DesignConfig, whole: Design) -> None:
     """What is kept has to be in the design, and there has to be something left."""
-    within: dict[str, list[str]] = {
+    within: dict[str, Sequence[str]] = {
         "presence": ["object", "ghost", "empty"] if design.arms else ["object"],
         **({OBJECT: design.objects} if design.objects else {}),
-        **design.factors,
+        **whole.levels,
     }
     for name, kept in design.keep.items():
         key = f"{prefix}.keep.{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from audit.config import PICTURES, AuditConfig
@@ -51,29 +52,35 @@ def quality(config: AuditConfig, scene_set: str) -> Quality:
 def design(config: AuditConfig, scene_set: str) -> Design:
     """The design of one scene set as configured. Raises DesignError for unknown factors, levels and controls.
 
-    What design.keep names is kept together with what it is compared with: the control level, or a level's own partner.
+    What design.keep names is kept together with what it is compared with: the control level, or a level's own partner;
+    where factors are sampled, the control condition and the level or bin that the others are contrasted with.
     """
-    d = config.designs[scene_set]
-    known = known_factors(config, scene_set)
-    factors.validate(known, d.factors)
-    control = {PRESENCE: "object", **factors.controls(known, d.factors, d.control)}
-    compared = partners(config, scene_set)
-    keep = {OBJECT: [str(v) for v in d.keep[OBJECT]]} if OBJECT in d.keep else {}
-    for name, levels in d.keep.items():
+    whole, kept = whole_design(config, scene_set), config.designs[scene_set].keep
+    compared, references = partners(config, scene_set), whole.references
+    keep = {OBJECT: [str(v) for v in kept[OBJECT]]} if OBJECT in kept else {}
+    for name, levels in kept.items():
         if name not in ("seeds", OBJECT):
-            beside = [compared.get(name, {}).get(str(level), control[name]) for level in levels]
-            keep[name] = list(dict.fromkeys([control[name], *beside, *(str(level) for level in levels)]))
+            others = [compared.get(name, {}).get(str(level), references.get(name, str(level))) for level in levels]
+            keep[name] = list(dict.fromkeys([whole.control[name], *others, *(str(level) for level in levels)]))
+    return replace(whole, keep=keep, seeds=[int(s) for s in kept["seeds"]] if "seeds" in kept else None)
+
+
+def whole_design(config: AuditConfig, scene_set: str) -> Design:
+    """The design of one scene set, whatever design.keep leaves of it. Raises DesignError."""
+    d, known = config.designs[scene_set], known_factors(config, scene_set)
+    factors.validate(known, d.factors)
     return Design(
         name=d.name,
         factors=factors.expanded(d.factors),
-        control=control,
+        control={PRESENCE: "object", **factors.controls(known, d.factors, d.control)},
         blocks=d.seeds,
         seed=config.seed,
         crossing=d.crossing,
         objects=d.objects,
         arms=d.arms,
-        keep=keep,
-        seeds=[int(s) for s in d.keep["seeds"]] if "seeds" in d.keep else None,
+        points=d.points,
+        bins=d.bins,
+        ranges=factors.sampled(d.factors),
     )
 
 

@@ -21,14 +21,9 @@ from audit.models.adapter import Adapter
 from audit.run_directory import run_directory, write_json
 from audit.stages import analysing, attending, picturing, predicting, rendering
 from audit.tables import FAILURES
-from scenes.planning import Planned
 from scenes.renderer import RenderOutcome
 
 RUN_SCHEMA = 1
-# Of one worker, per million pixels and sample, and per scene: for the estimate of `plan` alone (docs/benchmarks.md).
-SECONDS_PER_MEGASAMPLE, SECONDS_PER_SCENE = 4.0, 0.05
-DENOISING = 2.0  # s per megapixel
-BYTES_PER_PIXEL = 6.0
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "statsmodels", "hydra-core", "bpy")
 
 Finish = Callable[[Path], None]
@@ -74,37 +69,6 @@ def run(config: AuditConfig, command: str, finish: Finish | None = None) -> RunO
                 finish(folder)
             write_json(folder / "run.json", {**record, "stages": watch.seconds, "peak_memory_mb": _peak_memory()})
     return RunOutcome(int(verdict.get("exit_code", 0)), final, summary)
-
-
-def plan(config: AuditConfig) -> list[str]:
-    """What a run would do: cells, scenes, how many the store has, an estimate of time and disk."""
-    loaded = load_models(config)
-    store = parts.store(config)
-    lines, seconds, size = [], 0.0, 0.0
-    for scene_set in loaded.scene_sets:
-        cells = parts.plan(config, [scene_set])
-        unique = {p.scene_id: p for p in cells}
-        missing = [p for i, p in unique.items() if not store.has(i)]
-        seconds += sum(_seconds(p) for p in missing)
-        size += sum(p.spec.camera.width * p.spec.camera.height * BYTES_PER_PIXEL for p in missing)
-        design = parts.design(config, scene_set)
-        lines += [
-            f"design      {design.name}: {len(design.conditions())} conditions, {len(cells)} cells",
-            f"scenes      {len(unique)} of different content, {len(unique) - len(missing)} in the store,"
-            f" {len(missing)} to render",
-        ]
-    lines += [
-        f"estimate    about {seconds / max(config.renderer.workers, 1):.0f} s to render, {size / 1e6:.0f} MB",
-        f"models      {', '.join(loaded.adapters)}",
-    ]
-    return lines
-
-
-def _seconds(planned: Planned) -> float:
-    """An estimate of what one scene takes one worker."""
-    camera, spec = planned.spec.camera, planned.spec
-    megapixels = camera.width * camera.height / 1e6
-    return SECONDS_PER_SCENE + megapixels * (SECONDS_PER_MEGASAMPLE * spec.samples + DENOISING * spec.denoise)
 
 
 def render(config: AuditConfig) -> int:

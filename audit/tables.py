@@ -105,7 +105,7 @@ ATTENTION = Table(  # attribute: attention overlap, long
         "method": "str",  # saliency, grad_cam, hires_cam; '-' for maps that need no network
         "source": "str",  # model, untrained, ceiling, edges, gaussian, random
         "metric": "str",  # relevance_mass_accuracy, enrichment, pointing_game, mass_split
-        "region": "str",  # object, cast_shadow, outside_shadow, floor, background
+        "region": "str",  # object, cast_shadow, outside_shadow, reflection, distractors, floor, background
         "value": "float",
         "chance": "float",
         "undefined_reason": "str",

@@ -5,5 +5,6 @@ stands in one of the run's tables. Imports neither torch nor Blender.
 """
 
 from reports.page import write_report
+from reports.scene_folder import write_scene
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_scene"]

@@ -17,7 +17,7 @@ from scenes.design import PRESENCE
 
 NULLS = ("untrained", "edges", "gaussian", "random")
 COLUMNS = ("model", *NULLS, "ceiling", "chance")
-REGION_ORDER = ("object", "cast_shadow", "outside_shadow", "floor", "background")
+REGION_ORDER = ("object", "cast_shadow", "outside_shadow", "reflection", "distractors", "floor", "background")
 _METRICS = ("relevance_mass_accuracy", "enrichment", "pointing_game", "pointing_game_exact")
 _LINE_WIDTH = 220
 _BAR_WIDTH = 640

@@ -29,6 +29,8 @@ REGIONS: Mapping[str, str] = {
     "object": "object",
     "cast_shadow": "cast shadow",
     "outside_shadow": "shadow from outside the frame",
+    "reflection": "reflection in the floor",
+    "distractors": "distractors and their shadow",
     "floor": "floor",
     "background": "background",
     "-": "",

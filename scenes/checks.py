@@ -5,6 +5,7 @@ A scene that fails a check is kept in the table with its reason and left out of 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from scenes import color, proximity, shadow, silhouette
 from scenes.proximity import Robot
-from scenes.scene_spec import SHAPES, CameraSpec, ObjectSpec, SceneSpec
+from scenes.scene_spec import OBSTACLES, SHAPES, CameraSpec, ObjectSpec, SceneSpec
 from scenes.store import Render
 
 LEAST_OBJECT = 20 / (80 * 64)  # share of the picture: below, nobody could see it
+MOST_HIDDEN = 0.5  # share of what the frame holds of the object: beyond, what is judged is hardly the object
 LEAST_AGREEMENT = 0.9  # IoU of the rendered mask with the one the spec's shapes project to
+ENDLESS = 3.0  # pictures' sizes beyond each border: as far as an object is followed out of the frame
 DARKEST = 0.004  # mean linear luminance
 FLATTEST = 0.5  # standard deviation of the picture in 8-bit levels
 
@@ -33,9 +36,16 @@ class Checked:
     distance_m: float
     albedo_delta_e: float
     contour_delta_e: float
+    box_left: float
+    box_top: float
+    box_right: float
+    box_bottom: float
+    visible_fraction: float
     object_px: float
     shadow_px: float
     outside_px: float
+    reflection_px: float
+    distractor_px: float
     object_clipped: float
     floor_clipped: float
     mean_luminance: float
@@ -47,6 +57,7 @@ def check(spec: SceneSpec, render: Render, robot: Robot | None) -> Checked:
     linear = color.srgb_decode(render.rgb / 255.0)
     luminance = _rounded((linear * np.array([0.2126, 0.7152, 0.0722])).sum(axis=-1).mean())
     seen = render.object > 0
+    left, top, right, bottom = bounding_box(seen)
     reason = _fault(spec.camera, visible, render, seen, luminance)
     clipped = ((render.rgb == 0) | (render.rgb == 255)).any(axis=-1)
     floor, thing = render.albedo.astype(float)
@@ -57,9 +68,16 @@ def check(spec: SceneSpec, render: Render, robot: Robot | None) -> Checked:
         distance_m=_distance(visible, robot),
         albedo_delta_e=_rounded(color.delta_e(floor, thing)) if seen.any() and np.isfinite(floor).all() else math.nan,
         contour_delta_e=_rounded(contour_difference(linear, seen)),
+        box_left=left,
+        box_top=top,
+        box_right=right,
+        box_bottom=bottom,
+        visible_fraction=_rounded(visible_fraction(spec.camera, visible, seen, render.distractors > 0)),
         object_px=float(seen.sum()),
         shadow_px=_rounded((render.shadow * render.floor).sum()),
         outside_px=_rounded((render.outside * render.floor).sum()),
+        reflection_px=float(render.reflection.sum()),
+        distractor_px=float(render.distractors.sum()),
         object_clipped=float(clipped[seen].mean()) if seen.any() else math.nan,
         floor_clipped=float(clipped[render.floor > 0].mean()) if (render.floor > 0).any() else math.nan,
         mean_luminance=luminance,
@@ -87,11 +105,15 @@ def _fault(
         return "flat: the picture has no structure"
     if not visible:
         return "an object is seen where there should be none" if seen.any() else ""
+    expected = projected_mask(camera, visible)
+    hidden = float((expected & (render.distractors > 0)).sum() / max(expected.sum(), 1))
+    if hidden > MOST_HIDDEN:
+        return f"object hidden: distractors cover {hidden:.0%} of it"
     if seen.mean() < LEAST_OBJECT:
         return f"object not visible: {int(seen.sum())} px"
-    if any(o.shape not in SHAPES for o in visible) and _at_border(seen):
+    if any(o.shape not in (*SHAPES, *OBSTACLES) for o in visible) and _at_border(seen):
         return "the object is cut by the picture's border"
-    expected = projected_mask(camera, visible)
+    expected &= render.distractors == 0
     agreement = float((expected & seen).sum() / max((expected | seen).sum(), 1))
     if agreement < LEAST_AGREEMENT:
         return f"geometry cut or misplaced: mask agrees with the spec by {agreement:.2f}"
@@ -110,6 +132,51 @@ def projected_mask(camera: CameraSpec, things: list[ObjectSpec]) -> NDArray[np.b
         if thing.shape in SHAPES:
             hit |= shadow.blocks(thing, start, rays.reshape(-1, 3) * 100.0)
     return hit.reshape(rays.shape[:2]) | silhouette.seen(silhouette.pieces_of(things), camera)
+
+
+def visible_fraction(
+    camera: CameraSpec, things: list[ObjectSpec], seen: NDArray[np.bool_], before: NDArray[np.bool_]
+) -> float:
+    """Pixels that show an object over those that would with nothing before it on an endless picture; NaN without one.
+
+    seen, before: (H, W), where the picture shows an object, and where something that may stand before one. To what is
+    seen comes what is hidden or out of the frame, in closed form. The picture is continued as far as ENDLESS.
+    """
+    if not things:
+        return math.nan
+    wide = _widened(camera, things)
+    whole = projected_mask(wide, things)
+    aside, above = (wide.width - camera.width) // 2, (wide.height - camera.height) // 2
+    framed = whole[above : above + camera.height, aside : aside + camera.width]
+    lost = whole.sum() - framed.sum() + (framed & before).sum()
+    return float(seen.sum() / (seen.sum() + lost)) if seen.any() or lost else math.nan
+
+
+def _widened(camera: CameraSpec, things: list[ObjectSpec]) -> CameraSpec:
+    """The camera with the picture continued on all sides, pixel by pixel, until the objects are in it."""
+    corners = [shadow.prism(o) for o in things if o.shape in SHAPES]
+    u, v, depth = proximity.project(
+        np.concatenate([*corners, *(p.reshape(-1, 3) for p in silhouette.pieces_of(things))]), camera
+    )
+    more = []
+    for place, length in ((u, camera.width), (v, camera.height)):
+        beyond = np.maximum(-place, place - length)[depth > silhouette.NEAREST].max(initial=0.0)
+        is_in_front = bool((depth > silhouette.NEAREST).all())
+        more.append(math.ceil(min(beyond, ENDLESS * length) if is_in_front else ENDLESS * length))
+    width, height = camera.width + 2 * more[0], camera.height + 2 * more[1]
+    half = math.tan(math.radians(camera.field_of_view) / 2) * width / camera.width
+    return dataclasses.replace(camera, width=width, height=height, field_of_view=2 * math.degrees(math.atan(half)))
+
+
+def bounding_box(seen: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the mask (H, W) in px from the picture's corner, at the pixels' outer edges.
+
+    So right - left is the width in pixels. NaN where nothing is seen.
+    """
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return (math.nan,) * 4
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def _at_border(seen: NDArray[np.bool_]) -> bool:

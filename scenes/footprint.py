@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.scene_spec import ObjectSpec, SceneError
+from scenes import obstacles
+from scenes.scene_spec import OBSTACLES, ObjectSpec, SceneError
 
 Array = NDArray[np.float64]
 ROUND_SIDES = 64  # of the polygon that stands for a circle, here and in the mesh of a cylinder
@@ -28,6 +29,9 @@ def outline(thing: ObjectSpec, height: float) -> Array | None:
     if thing.shape == "box":
         x, y = thing.size[0] / 2, thing.size[1] / 2
         return _placed(thing, np.array([[x, y], [-x, y], [-x, -y], [x, -y]]))
+    if thing.shape in OBSTACLES:
+        section = obstacles.section(thing.shape, height / thing.size[2])
+        return None if section is None else _placed(thing, section * thing.size[:2])
     raise SceneError(f"shape {thing.shape!r} has no outline")
 
 

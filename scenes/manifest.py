@@ -12,7 +12,7 @@ ABSENT = "-"  # the level of a factor that a scene set does not have
 
 SCENES = Table(
     name="scenes",
-    version=2,
+    version=3,
     has_factors=True,
     key=("cell_id",),
     columns={
@@ -21,15 +21,24 @@ SCENES = Table(
         "scene_set": "str",  # tabletop, studio, pictures
         "block_id": "str",  # the scene seed, or object and pose ('lemon.3'): the unit of replication
         "stratum": "str",  # what the block was drawn for: near, far, empty; in the studio the object
+        "values": "str",  # exact settings of sampled factors, 'distance=0.137 light_strength=0.52'; else empty
         "status": "str",  # ok, failed (no render), rejected (a render check said no)
         "reason": "str",  # why not ok; empty when ok
         "shape": "str",
         "distance_m": "float",  # from the sensors' arc to the obstacle's nearest face; NaN without obstacle
         "albedo_delta_e": "float",  # CIEDE2000 between mean linear albedo of visible object and floor
         "contour_delta_e": "float",  # CIEDE2000 of the rendered picture across the object's outline, median
+        "box_left": "float",  # the object's bounding box in px from the picture's corner, at the outer edges of its
+        "box_top": "float",  # outermost pixels: right - left is its width; NaN where no object is seen
+        "box_right": "float",
+        "box_bottom": "float",
+        # object pixels over those that it would cover with nothing before it on an endless picture; NaN without object
+        "visible_fraction": "float",
         "object_px": "float",  # pixels of the object mask
         "shadow_px": "float",  # sum of cast-shadow strength on the floor
         "outside_px": "float",  # the same of shadows from outside the frame
+        "reflection_px": "float",  # floor pixels that mirror the object
+        "distractor_px": "float",  # pixels of distractors
         "object_clipped": "float",  # share of object pixels with a channel at 0 or 255
         "floor_clipped": "float",
         "mean_luminance": "float",  # of the picture, linear, [0, 1]

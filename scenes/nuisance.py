@@ -13,6 +13,17 @@ from scenes.scene_spec import Vector3
 
 
 @dataclass(frozen=True)
+class Blind:
+    """What throws shadows from outside the frame: the size of the set, and how its sun compares with its lamp."""
+
+    away: float = 1.2  # m, from the light's target
+    pitch: float = 0.16  # m, a slat and a gap
+    reach: float = 8.0  # m that it covers
+    sun: float = 2.9  # irradiance of the sun at the target, of what the lamp gave that it replaces
+    room: float = 0.25  # strength of the surroundings under that sun, of what it was
+
+
+@dataclass(frozen=True)
 class Draw:
     """stratum: what the block was drawn for. colors: the object's colour at levels of a colour factor.
 
@@ -29,7 +40,9 @@ class Draw:
     block: str = "0"
     size: float = 1.0
     color_direction: tuple[float, float] = (0.0, 0.0)  # tabletop: hue in degrees and lift of the colour difference
+    floor_color: Vector3 | None = None  # tabletop: what `colors` were found for
     robot: Robot | None = None  # tabletop
+    blind: Blind = Blind()
     elevation: float = 0.0  # studio: degrees of the camera above the object's middle
     fill: float = 0.6  # studio: share of the frame the object fills
 

@@ -19,7 +19,8 @@ SCHEMA_VERSION = 3
 BLENDER_VERSION = (4, 5)  # a constant of the key; the worker asserts it
 
 Vector3 = tuple[float, float, float]
-SHAPES = ("box", "cylinder", "sphere")  # in closed form; any other is the name of an asset
+SHAPES = ("box", "cylinder", "sphere")  # in closed form
+OBSTACLES = ("cone", "bin", "ball", "bag", "wall")  # meshes of scenes.obstacles; any other is the name of an asset
 
 
 class SceneError(ValueError):
@@ -52,7 +53,7 @@ class MaterialSpec:
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """A closed-form shape, or an asset by its name; of the material, an asset takes the colour of its main part."""
+    """A closed-form shape, an obstacle, or an asset by its name, whose main part takes the colour of the material."""
 
     shape: str
     size: Vector3  # extent along its own x, y, z; a sphere has three equal; the first is an asset's largest side
@@ -180,10 +181,11 @@ def _builders_digest() -> str:
 
 @cache
 def _asset_digest(name: str) -> str:
-    """Digest of the source that an asset is made by: a changed lemon leaves the scenes of all else as they are."""
-    folder = Path(__file__).parent / "assets"
+    """Digest of the source that a mesh is made by: a changed lemon leaves the scenes of all else as they are."""
+    folder = Path(__file__).parent
+    sources = [folder / "assets" / f"{n}.py" for n in ("solids", "asset", "placing", "lettering", name)]
     digest = hashlib.sha256()
-    for path in [folder / f"{n}.py" for n in ("solids", "asset", "placing", "lettering", name)]:
+    for path in [sources[0], folder / "obstacles.py"] if name in OBSTACLES else sources:
         if path.is_file():  # a shape that nobody can build is refused where it is built, scene by scene
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

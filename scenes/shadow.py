@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from scenes import silhouette
+from scenes.design import nearest
 from scenes.proximity import camera_axes
 from scenes.scene_spec import SHAPES, BlockerSpec, CameraSpec, LightSpec, ObjectSpec, SceneError, SceneSpec
 
@@ -26,16 +27,27 @@ Strength = NDArray[np.float32]
 LATTICE = (34, 55)
 SUN_LATTICE = (13, 21)  # half a degree across: its penumbra is a pixel or two wide
 FAR = 100.0  # m along which a sun's ray is followed
+SHADES = ("both", "object", "floor")  # what a blocker's shadow may fall on
 
 
 def cast_shadow(spec: SceneSpec) -> Strength:
     """Strength (H, W) float32 in [0, 1] on the floor plane; 0 where the pixel's ray misses the floor.
 
     strength = 1 - unblocked / total irradiance of the key light; both cosines and the distance are in the weights.
+    Only the objects count, as if neither distractors nor blockers were there.
     """
+    return _strength(spec, spec.objects)
+
+
+def distractor_shadow(spec: SceneSpec) -> Strength:
+    """As `cast_shadow`, of the distractors alone."""
+    return _strength(spec, spec.distractors)
+
+
+def _strength(spec: SceneSpec, things: Sequence[ObjectSpec]) -> Strength:
     points, hits = floor_points(spec.camera)
     strength = np.zeros(hits.shape, dtype=np.float32)
-    casters = [o for o in spec.objects if o.casts_shadow]
+    casters = [o for o in things if o.casts_shadow]
     if not casters or not hits.any():
         return strength
     shapes = [o for o in casters if o.shape in SHAPES]
@@ -58,16 +70,17 @@ def cast_shadow(spec: SceneSpec) -> Strength:
 
 
 def outside_shadow(spec: SceneSpec) -> Strength:
-    """As `cast_shadow`, of the blockers outside the frame alone."""
+    """As `cast_shadow`, of the blockers outside the frame alone; of those that shade only the object none."""
     points, hits = floor_points(spec.camera)
     strength = np.zeros(hits.shape, dtype=np.float32)
-    if not spec.blockers or not hits.any():
+    blockers = shading(spec, "floor")
+    if not blockers or not hits.any():
         return strength
     floor = points[hits]
     total, open_ = np.zeros(len(floor)), np.zeros(len(floor))
     for toward, weight in _rays(floor, spec.key):
         blocked = np.zeros(len(floor), dtype=bool)
-        for blocker in spec.blockers:
+        for blocker in blockers:
             blocked |= blocks_from_outside(blocker, spec.key, floor, toward)
         total += weight
         open_ += np.where(blocked, 0.0, weight)
@@ -97,6 +110,23 @@ def _rays(floor: Array, light: LightSpec) -> Iterator[tuple[Array, Array]]:
         length = np.linalg.norm(toward, axis=1)
         weight = np.maximum(toward[:, 2], 0) / length * np.maximum(-(toward @ normal), 0) / length / length**2
         yield toward, weight
+
+
+def shading(spec: SceneSpec, receiver: str) -> tuple[BlockerSpec, ...]:
+    """The blockers whose shadow falls on 'object' or on 'floor', which stands for all that is no object.
+
+    Raises SceneError for a blocker that shades neither, nor both.
+    """
+    for blocker in spec.blockers:
+        if blocker.shades not in SHADES:
+            raise SceneError(f"blockers cannot shade {blocker.shades!r}: {nearest(blocker.shades, SHADES)}")
+    return tuple(b for b in spec.blockers if b.shades in ("both", receiver))
+
+
+def is_split(spec: SceneSpec) -> bool:
+    """Whether an object that is seen is shaded by other blockers than the floor is."""
+    is_seen = any(o.is_visible for o in spec.objects)
+    return is_seen and shading(spec, "object") != shading(spec, "floor")
 
 
 def blocks_from_outside(blocker: BlockerSpec, light: LightSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
@@ -169,17 +199,17 @@ def _may_be_shadowed(points: Array, casters: Sequence[ObjectSpec], light: LightS
     half = light.size / 2
     corners = [np.array(light.position) + half * (a * side + b * up) for a in (-1, 1) for b in (-1, 1)]
     for thing in casters:
-        prism = _prism(thing)
+        box = prism(thing)
         if min(c[2] for c in corners) <= thing.size[2] + 1e-3:
             return np.ones(points.shape[:2], dtype=bool)
-        thrown = np.concatenate([prism + (prism - c) * (prism[:, 2:] / (c[2] - prism[:, 2:])) for c in corners])
+        thrown = np.concatenate([box + (box - c) * (box[:, 2:] / (c[2] - box[:, 2:])) for c in corners])
         plane = ConvexHull(thrown[:, :2]).equations  # (faces, 3): inside where normal . x + offset <= 0
         inside = (points[..., :2] @ plane[:, :2].T + plane[:, 2] <= 1e-9).all(axis=-1)
         possible |= inside
     return possible
 
 
-def _prism(thing: ObjectSpec) -> Array:
+def prism(thing: ObjectSpec) -> Array:
     """The eight corners (8, 3) of the upright box around an object."""
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
     corner = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)]) * np.array(thing.size)
@@ -198,6 +228,15 @@ def light_axes(normal: Array) -> tuple[Array, Array]:
 
 def blocks(thing: ObjectSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
     """Whether the segments start + t * toward, 0 < t < 1, (n, 3) each, meet the object."""
+    near, far = span(thing, start, toward)
+    return (near < far) & (far > 1e-9) & (near < 1)
+
+
+def span(thing: ObjectSpec, start: Array, toward: Array) -> tuple[Array, Array]:
+    """The t (n,) at which the lines start + t * toward, (n, 3) each, enter and leave the object; near >= far if never.
+
+    Raises SceneError for an object that has no closed form.
+    """
     c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])  # rows of vectors times this = into the object's frame
     half = np.array(thing.size) / 2
@@ -213,7 +252,7 @@ def blocks(thing: ObjectSpec, start: Array, toward: Array) -> NDArray[np.bool_]:
         near, far = np.maximum(round_near, flat_near), np.minimum(round_far, flat_far)
     else:
         raise SceneError(f"shape {thing.shape!r} has no shadow rule")
-    return (near < far) & (far > 1e-9) & (near < 1)
+    return near, far
 
 
 def _slabs(origin: Array, along: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

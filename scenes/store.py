@@ -2,15 +2,21 @@
 
 Files: `<root>/<two hex digits>/<scene_id>.scene` and, apart because training needs none, `<scene_id>.<rule>.shadow`,
 where `rule` is a digest of the source that computes it. Each is a sha256 digest followed by a compressed npz; it is
-written beside its place and renamed, so a file is whole or not there.
+written beside its place and renamed, so a file is whole or not there. The digest is over the file's name too: another
+scene's file under this name is as corrupt as a flipped byte. Nothing is flushed to the disk before the renaming: what a
+power failure takes is found by its digest, and rendered again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import json
 import os
-from collections.abc import Mapping
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,8 +25,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR, OBJECT = 1, 2  # values of the index pass; 0 is background
+from scenes.scene_spec import SceneSpec, from_plain, to_plain
+
+# values of the index pass: 0 background, then the floor, the objects from OBJECT on, distractors from DISTRACTOR on
+FLOOR, OBJECT, DISTRACTOR = 1, 2, 128
+TRUTH = ("shadow", "distractor_shadow", "outside", "reflection")  # as in Render; in the order in which they count
 _IMAGE = ".scene"
+_SPEC = "spec"  # of the image's arrays: the SceneSpec as JSON
+_ABANDONED = 3600.0  # s after which a partial file belongs to nobody
 
 
 class StoreError(RuntimeError):
@@ -33,26 +45,30 @@ class Render:
 
     rgb: NDArray[np.uint8]  # (H, W, 3) sRGB
     object: NDArray[np.float32]  # 1 where the pixel's centre shows an object
-    shadow: NDArray[np.float32]  # cast-shadow strength on the floor, [0, 1], 0 elsewhere
+    distractors: NDArray[np.float32]  # 1 where it shows a distractor
+    shadow: NDArray[np.float32]  # strength of the objects' cast shadow on the floor, [0, 1], 0 elsewhere
+    distractor_shadow: NDArray[np.float32]  # strength of the distractors' shadow, likewise
     outside: NDArray[np.float32]  # strength of shadows from outside the frame, likewise
+    reflection: NDArray[np.float32]  # 1 where the pixel's centre shows an object's image in the floor
     floor: NDArray[np.float32]
     background: NDArray[np.float32]
     depth: NDArray[np.float32]  # m along the camera's axis, inf where nothing
     albedo: NDArray[np.float32]  # (2, 3) mean linear albedo of floor, object as rendered; NaN where not seen
 
     def regions(self) -> NDArray[np.float32]:
-        """Object, cast shadow, outside shadow, floor, background: (5, H, W) fractions that sum to 1 per pixel.
+        """Object, cast shadow, outside shadow, reflection, distractors, floor, background: (7, H, W) fractions.
 
-        Where both shadows fall, the object's own counts first.
+        They sum to 1 in every pixel. The floor is given to what covers it in the order of TRUTH, each taking its
+        strength of what the one before left: the object's own shadow first, so that it is the same whatever else a
+        condition adds; then the distractors' shadow, which is part of their region, the shadow from outside, and the
+        object's reflection.
         """
-        open_ = self.floor * (1 - self.shadow)
-        parts: list[NDArray[np.float32]] = [
-            self.object,
-            self.floor * self.shadow,
-            open_ * self.outside,
-            open_ * (1 - self.outside),
-            self.background,
-        ]
+        left, shares = self.floor, {}
+        for name in TRUTH:
+            cover: NDArray[np.float32] = getattr(self, name)
+            shares[name], left = left * cover, left * (1 - cover)
+        beside = self.distractors + shares["distractor_shadow"]
+        parts = [self.object, shares["shadow"], shares["outside"], shares["reflection"], beside, left, self.background]
         return np.stack(parts)
 
 
@@ -64,34 +80,65 @@ class Store:
         return self._path(scene_id, _IMAGE).is_file() and (not with_shadow or self._path(scene_id, _shadow()).is_file())
 
     def read(self, scene_id: str) -> Render:
-        """The scene's products; without a stored shadow its strength is NaN. Raises StoreError."""
+        """The scene's products; without its stored truth every strength is NaN. Raises StoreError."""
         image = self._load(scene_id, _IMAGE)
         index = image["index"]
         floor = (index == FLOOR).astype(np.float32)
         if self._path(scene_id, _shadow()).is_file():
             kept = self._load(scene_id, _shadow())
-            shadow, outside = (kept[name].astype(np.float32) / 255 * floor for name in ("strength", "outside"))
+            truth = {name: kept[name].astype(np.float32) / 255 * floor for name in TRUTH}
         else:
-            shadow = outside = np.full(index.shape, np.nan, dtype=np.float32)
+            truth = dict.fromkeys(TRUTH, np.full(index.shape, np.nan, dtype=np.float32))
         return Render(
             rgb=image["rgb"],
-            object=(index >= OBJECT).astype(np.float32),
-            shadow=shadow,
-            outside=outside,
+            object=((index >= OBJECT) & (index < DISTRACTOR)).astype(np.float32),
+            distractors=(index >= DISTRACTOR).astype(np.float32),
+            **truth,
             floor=floor,
             background=(index == 0).astype(np.float32),
             depth=image["depth"],
             albedo=image["albedo"],
         )
 
-    def write_image(self, scene_id: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """rgb uint8 (H, W, 3), index uint8 (H, W), depth float32 (H, W), albedo float32 (2, 3)."""
-        self._save(scene_id, _IMAGE, arrays)
+    def write_image(self, scene_id: str, arrays: Mapping[str, NDArray[Any]], spec: SceneSpec | None = None) -> None:
+        """rgb uint8 (H, W, 3), index uint8 (H, W), depth float32 (H, W), albedo float32 (2, 3), and what they show."""
+        text = b"" if spec is None else json.dumps(to_plain(spec), sort_keys=True).encode()
+        self._save(scene_id, _IMAGE, {**arrays, _SPEC: np.frombuffer(text, dtype=np.uint8)})
 
-    def write_shadow(self, scene_id: str, strength: NDArray[np.float32], outside: NDArray[np.float32]) -> None:
-        """Strengths (H, W) in [0, 1] of the object's shadow and of those from outside, kept in steps of 1/255."""
-        kept = {"strength": strength, "outside": outside}
-        self._save(scene_id, _shadow(), {name: np.rint(a * 255).astype(np.uint8) for name, a in kept.items()})
+    def write_truth(self, scene_id: str, truth: Mapping[str, NDArray[np.float32]]) -> None:
+        """Strengths (H, W) in [0, 1] under the names of TRUTH, as `scenes.truth.of` finds them; kept in 1/255 steps."""
+        self._save(scene_id, _shadow(), {name: np.rint(truth[name] * 255).astype(np.uint8) for name in TRUTH})
+
+    def spec(self, scene_id: str) -> SceneSpec:
+        """What the scene was rendered from. Raises StoreError."""
+        text = self._load(scene_id, _IMAGE)[_SPEC].tobytes()
+        if not text:
+            raise StoreError(f"scene {scene_id}: the store does not say what it was rendered from")
+        return from_plain(json.loads(text))
+
+    def ids(self) -> Iterator[str]:
+        """The ids of all scenes that have a picture, in order."""
+        for path in sorted(self.root.glob(f"??/*{_IMAGE}")):
+            yield path.name.removesuffix(_IMAGE)
+
+    def find(self, beginning: str) -> str:
+        """The one scene whose id begins so. Raises StoreError where there is none, or more than one."""
+        found = [i for i in self.ids() if i.startswith(beginning)]
+        if len(found) != 1:
+            several = f"{len(found)} scenes begin so, {', '.join(found[:3])}" if found else "no scene's id begins so"
+            raise StoreError(f"scene {beginning!r} in the store {self.root}: {several}")
+        return found[0]
+
+    def files(self, scene_id: str) -> tuple[Path, ...]:
+        """The files of a scene: picture, and ground truth by the present rule."""
+        return (self._path(scene_id, _IMAGE), self._path(scene_id, _shadow()))
+
+    def sweep(self) -> None:
+        """Remove what writers that died left half-written."""
+        for path in self.root.glob("??/*.partial"):
+            with contextlib.suppress(FileNotFoundError):  # its writer lives, and has just renamed it
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     def discard(self, scene_id: str) -> None:
         """Forget a scene's products, so that it is rendered again."""
@@ -110,7 +157,7 @@ class Store:
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             with open(partial, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
+                file.write(_digest(path.name, content) + content)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -122,14 +169,22 @@ class Store:
         except FileNotFoundError:
             raise StoreError(f"scene {scene_id} is not in the store {self.root}") from None
         digest, body = content[:32], content[32:]
-        if hashlib.sha256(body).digest() != digest:
+        if _digest(path.name, body) != digest:
             raise StoreError(f"scene {scene_id} is corrupt in the store: delete {path.name} and run again")
-        with np.load(io.BytesIO(body)) as file:
-            return dict(file)
+        try:
+            with np.load(io.BytesIO(body)) as file:
+                return dict(file)
+        except (ValueError, zipfile.BadZipFile, EOFError):
+            raise StoreError(f"scene {scene_id} cannot be read: delete {path.name} and run again") from None
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\0" + content).digest()
 
 
 @cache
 def _shadow() -> str:
     folder = Path(__file__).parent
-    source = b"".join((folder / name).read_bytes() for name in ("shadow.py", "silhouette.py"))
+    sources = ("truth.py", "shadow.py", "silhouette.py", "reflection.py")
+    source = b"".join((folder / name).read_bytes() for name in sources)
     return f".{hashlib.sha256(source).hexdigest()[:8]}.shadow"

@@ -6,7 +6,9 @@ what else all its conditions share. The object stands at the origin, the camera 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,14 +16,13 @@ from scenes import assets, factors
 from scenes.assets.asset import Asset, linear
 from scenes.design import OBJECT, Cell, Design, DesignError, derive_seed, nearest
 from scenes.factors import studio_light
-from scenes.framing import camera_at, extent
+from scenes.framing import LOWEST, camera_at, extent
 from scenes.nuisance import Draw, generator
 from scenes.planning import Planned, Quality, planned
 from scenes.scene_spec import MaterialSpec, ObjectSpec, SceneSpec, Vector3
 
 SIZE = 1.0  # m, an object's largest side
 SIDEWAYS = 0.04  # m, how far from the middle an object may stand
-LOWEST = 0.02  # m, of the camera above the floor
 JITTER = (8.0, 4.0)  # degrees of azimuth and elevation that lights are turned by at most
 
 
@@ -54,15 +55,23 @@ TINT = 0.12  # by how much, relatively, a pose changes each channel of its floor
 
 
 def plan(
-    design: Design, view: View, quality: Quality, known: factors.Known = factors.REGISTRY["studio"]
+    design: Design,
+    view: View,
+    quality: Quality,
+    known: factors.Known = factors.REGISTRY["studio"],
+    own: Mapping[str, Asset] = MappingProxyType({}),
 ) -> list[Planned]:
-    """Every cell of the design with its SceneSpec, block by block. Raises DesignError for an unknown object."""
+    """Every cell of the design with its SceneSpec, block by block. Raises DesignError for an unknown object.
+
+    own: the user's own assets, by the names that the design has for them.
+    """
+    shown = {**assets.ASSETS, **own}
     for name in design.objects:
-        if name not in assets.ASSETS:
-            raise DesignError(f"unknown object {name!r}: {nearest(name, assets.ASSETS)}")
+        if name not in shown:
+            raise DesignError(f"unknown object {name!r}: {nearest(name, shown)}")
 
     def drawn(cell: Cell) -> tuple[SceneSpec, Draw]:
-        return draw(design.seed, assets.named(cell.condition[OBJECT]), cell.number, view, quality)
+        return draw(design.seed, shown[cell.condition[OBJECT]], cell.number, view, quality)
 
     return planned("studio", design, known, drawn)
 
@@ -78,6 +87,7 @@ def draw(seed: int, asset: Asset, pose: int, view: View, quality: Quality) -> tu
         position=(0.0, float(SIDEWAYS * aside)),
         yaw=float(view.yaw_range * yaw),
         material=MaterialSpec(color=asset.natural),
+        file=asset.file,
     )
     elevation = float(asset.elevation + view.elevation_range * tilt)
     share = float(asset.fill + view.fill_range * fill)

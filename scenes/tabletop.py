@@ -17,16 +17,17 @@ from scenes.design import Cell, Design, derive_seed
 from scenes.factors import light
 from scenes.factors.cast_shadow import SIZES
 from scenes.factors.relation import DISTINCT, NEAR
-from scenes.nuisance import Draw, generator
+from scenes.framing import visible_share
+from scenes.nuisance import Blind, Draw, generator
 from scenes.planning import Planned, Quality, planned
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec, Vector3
+from scenes.standing import GAP
 
 STRATA = ("near", "near", "far", "empty")  # by block number: half near, a quarter beyond, a quarter without obstacle
 NEAR_TRAVEL = 15  # cm
 FAR = (0.20, 0.45)  # m from the sensors' arc
 SIZE = 0.1  # m, about an obstacle's largest side
-GAP = 0.02  # m; nothing starts in contact with the robot
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def draw(seed: int, block: int, camera: Camera, robot: Robot, quality: Quality) 
         render_seed=derive_seed(seed, block, "render"),
     )
     across, phase = generator(seed, block, "blocker").uniform(0, 1, 2)
-    return spec, Draw(
+    drawn = Draw(
         stratum,
         {"distinct": distinct, "near": near},
         (float(jitter[0]), float(jitter[1]) / 2),
@@ -77,7 +78,10 @@ def draw(seed: int, block: int, camera: Camera, robot: Robot, quality: Quality) 
         size=SIZE,
         color_direction=direction,
         robot=robot,
+        blind=Blind(away=0.7, pitch=0.04, reach=4.0, sun=1.0, room=1.0),
+        floor_color=floor.color,
     )
+    return light.apply(spec, light.CONTROL, drawn), drawn
 
 
 @dataclass(frozen=True)
@@ -126,20 +130,6 @@ def draw_obstacle(
         yaw=float(rng.uniform(0, 360)),
         material=material,
     )
-
-
-def visible_share(thing: ObjectSpec, camera: CameraSpec) -> float:
-    """Share of points spread over the object's bounding prism that fall inside the image; cheap, before any render."""
-    c, s = math.cos(math.radians(thing.yaw)), math.sin(math.radians(thing.yaw))
-    grid = np.stack(np.meshgrid(*[np.linspace(-0.5, 0.5, 5)] * 2, np.linspace(0, 1, 5), indexing="ij"), -1).reshape(
-        -1, 3
-    )
-    local = grid * np.array(thing.size)
-    x = c * local[:, 0] - s * local[:, 1] + thing.position[0]
-    y = s * local[:, 0] + c * local[:, 1] + thing.position[1]
-    u, v, depth = proximity.project(np.stack([x, y, local[:, 2]], axis=1), camera)
-    inside = (depth > 0) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
-    return float(inside.mean())
 
 
 def _colors(seed: int, block: int) -> tuple[MaterialSpec, Vector3, Vector3, tuple[float, float]]:

@@ -13,10 +13,12 @@ import numpy as np
 from scenes import color, proximity
 from scenes.design import derive_seed
 from scenes.factors import light
+from scenes.framing import visible_share
 from scenes.nuisance import generator
 from scenes.proximity import Robot
 from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec
-from scenes.tabletop import GAP, Camera, draw_material, draw_obstacle, visible_share
+from scenes.standing import GAP
+from scenes.tabletop import Camera, draw_material, draw_obstacle
 
 RECIPE = {"relation": ["distinct"], "light": ["front"], "cast_shadow": ["soft"], "presence": ["object", "empty"]}
 EMPTY_SHARE = 0.15

@@ -6,10 +6,19 @@ owner is gone, killed or done) the worker ends too, so no worker outlives its ow
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scenes.claims import Claims
+from scenes.store import Store
+from scenes.worker_protocol import Job, Reply, decode_job, encode
+
+if TYPE_CHECKING:
+    from scenes.blender.session import Session
 
 
 def main(root: str) -> None:
@@ -22,33 +31,49 @@ def main(root: str) -> None:
 
     import psutil
 
-    from scenes import shadow
     from scenes.blender.session import session
-    from scenes.scene_spec import from_plain
-    from scenes.store import Store
-    from scenes.worker_protocol import Reply, decode_job, encode
 
-    store, process = Store(Path(root)), psutil.Process()
+    store, claims, process = Store(Path(root)), Claims(Path(root)), psutil.Process()
     with session() as blender:
         for thread in os.listdir("/proc/self/task"):
             os.sched_setaffinity(int(thread), cores)
         answers.write(encode(Reply("ready", memory=process.memory_info().rss)))
         for line in sys.stdin.buffer:
-            job = decode_job(line)
             start = time.perf_counter()
-            try:
-                spec = from_plain(job.spec)
-                if not store.has(job.scene_id, with_shadow=False):
-                    store.write_image(job.scene_id, blender.render(spec))
-                if job.with_shadow:
-                    store.write_shadow(job.scene_id, shadow.cast_shadow(spec), shadow.outside_shadow(spec))
-                reply = Reply("done", job.scene_id)
-            except OSError as error:
-                reply = Reply("failed", job.scene_id, f"disk: {error.strerror or error}")
-            except Exception as error:  # a scene's fault is that scene's record, not the worker's end
-                reply = Reply("failed", job.scene_id, f"{type(error).__name__}: {error}")
-            seconds, memory = time.perf_counter() - start, process.memory_info().rss
-            answers.write(encode(Reply(reply.kind, reply.scene_id, reply.reason, seconds, memory)))
+            reply = _answer(decode_job(line), blender, store, claims)
+            spent = {"seconds": time.perf_counter() - start, "memory": process.memory_info().rss}
+            answers.write(encode(dataclasses.replace(reply, **spent)))
+
+
+def _answer(job: Job, blender: Session, store: Store, claims: Claims) -> Reply:
+    """Bring the job's scene into the store; whatever goes wrong is said, and the worker goes on."""
+    try:
+        with claims.held(job.scene_id) as is_mine:
+            if not is_mine:
+                return Reply("claimed", job.scene_id)
+            if store.has(job.scene_id, job.with_shadow):
+                return Reply("found", job.scene_id)
+            return _rendered(job, blender, store)
+    except OSError as error:
+        return Reply("unwritable", job.scene_id, error.strerror or str(error))
+
+
+def _rendered(job: Job, blender: Session, store: Store) -> Reply:
+    """Raises OSError where the store cannot be written, and for nothing else."""
+    from scenes import truth
+    from scenes.scene_spec import from_plain
+
+    try:
+        spec = from_plain(job.spec)
+        arrays = None if store.has(job.scene_id, with_shadow=False) else blender.render(spec)
+        true = truth.of(spec) if job.with_shadow else None
+    except Exception as error:  # a scene's fault is that scene's record, not the worker's end
+        return Reply("failed", job.scene_id, f"{type(error).__name__}: {error}")
+    if arrays is not None:
+        store.write_image(job.scene_id, arrays, spec)
+    if true is not None:
+        store.write_truth(job.scene_id, true)
+    return Reply("done", job.scene_id)
 
 
 if __name__ == "__main__":

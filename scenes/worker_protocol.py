@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """Render one scene and put it into the store. products: 'image' always, 'shadow' when its truth is wanted."""
+    """Render one scene and put it into the store; with_shadow: its shadow, reflection and the like too."""
 
     scene_id: str
     spec: dict[str, Any]  # scene_spec.to_plain
@@ -21,7 +21,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Reply:
-    """kind: ready (once, at start), done, failed. memory: bytes the worker holds."""
+    """What became of a job. seconds: spent on it; memory: bytes the worker holds.
+
+    kind: ready (once, at start); done; found (somebody else had rendered it by then); claimed (another process renders
+    it now); failed (the scene cannot be rendered); unwritable (the store cannot be written). What never comes from a
+    worker, but from its owner: lost (it died, hung, or took too much memory).
+    """
 
     kind: str
     scene_id: str = ""
@@ -39,4 +44,8 @@ def decode_job(line: bytes) -> Job:
 
 
 def decode_reply(line: bytes) -> Reply:
-    return Reply(**json.loads(line))
+    """The reply on a line. Raises ValueError where it is none."""
+    try:
+        return Reply(**json.loads(line))
+    except TypeError as error:
+        raise ValueError(f"no reply: {line[:80]!r}") from error

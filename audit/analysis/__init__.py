@@ -18,13 +18,13 @@ from audit.analysis.criterion import AnalysisError, check, effects_table, judged
 from audit.analysis.earned import earned_table
 from audit.analysis.failures import Reproduce, failures_table
 from audit.analysis.interventions import interventions_table
-from audit.analysis.layout import lay_out
+from audit.analysis.layout import Sampled, lay_out
 from audit.analysis.measurement import measured
 from audit.analysis.recipe import ModelFacts
 from audit.analysis.verdict import control_gate, coverage, is_fit, merged, verdict
 from audit.config import AttributionConfig, CriterionConfig
 
-__all__ = ["Analysis", "AnalysisError", "ModelFacts", "analyse", "merged"]
+__all__ = ["Analysis", "AnalysisError", "ModelFacts", "Sampled", "analyse", "merged"]
 
 _NO_PARTNERS: Mapping[str, Mapping[str, str]] = {}
 
@@ -52,6 +52,7 @@ def analyse(
     auc: pd.DataFrame | None = None,
     methods: Sequence[str] | None = None,
     partners: Mapping[str, Mapping[str, str]] = _NO_PARTNERS,
+    sampled: Sampled | None = None,
 ) -> Analysis:
     """Analyse one scene set of a run, with the models that were shown it.
 
@@ -59,12 +60,13 @@ def analyse(
     declare are the factors. controls: factor -> control level; a factor without one is contrasted with the mean over
     its levels. reproduce: contrast and usable blocks -> the command that shows it again. auc: columns model, factors,
     auc, one row per condition; factors left out are at control. methods: attribution methods, the first is primary.
-    partners: factor -> level -> the level it is contrasted with, where that is not the control.
+    partners: factor -> level -> the level it is contrasted with, where that is not the control. sampled: of a design
+    whose points are sampled, what its levels are contrasted with.
     Raises AnalysisError where the criterion names a metric that does not exist or has no better end.
     """
     check(criterion)
     scores = pd.DataFrame(columns=["model", AUC]) if auc is None else auc
-    layout = lay_out(scenes, controls, partners)
+    layout = lay_out(scenes, controls, partners, sampled)
     grids = measured(predictions, attention, layout)
     earned = earned_table(grids, layout, criterion.min_blocks)
     order = AttributionConfig().methods if methods is None else methods

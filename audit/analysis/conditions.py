@@ -65,7 +65,7 @@ def _measure_rows(
         own = Grid(grid.values[of], grid.chance[of], grid.has_row[of])
         beside = None if untrained is None else untrained.values[of]
         rows = _rows(measure, own, beside, levels, layout.rendered[of], layout.object_of[of])
-        listed = np.flatnonzero(_by_condition(own.has_row).any(axis=1))
+        listed = np.flatnonzero(own.has_row.any(axis=0))
         rows = rows.assign(in_recipe=in_recipe[measure.model][name][listed])
         parts.append(rows.assign(**{OBJECT_FACTOR: name}) if layout.objects else rows)
     return pd.concat(parts, ignore_index=True)
@@ -80,8 +80,8 @@ def _rows(
     objects: Ints,
 ) -> pd.DataFrame:
     """The conditions that were measured on some blocks; objects: which one each of them shows."""
-    listed = _by_condition(grid.has_row).any(axis=1)
-    found = over_objects(_by_condition(grid.values)[listed], objects, bounds(measure.metric))
+    listed = grid.has_row.any(axis=0)
+    found = over_objects(grid.values.T[listed], objects, bounds(measure.metric))
     beside = np.full(int(listed.sum()), np.nan) if untrained is None else _means(untrained, objects)[listed]
     return pd.DataFrame(
         {
@@ -94,7 +94,7 @@ def _rows(
             "ci_low": found.low,
             "ci_high": found.high,
             "interval": found.kind,
-            "n": _by_condition(rendered)[listed].sum(axis=1),
+            "n": rendered.T[listed].sum(axis=1),
             "usable_n": found.usable,
             "chance": _means(grid.chance, objects)[listed],
             "untrained": beside,
@@ -140,31 +140,21 @@ def auc_levels(record: Mapping[object, object], layout: Layout) -> dict[str, str
 
 
 def _rendered_at(layout: Layout, levels: Mapping[str, str]) -> Bools:
-    """(B, 1, 1, ...): whether each block has a picture of one condition."""
-    shown = layout.rendered
-    for factor, level in levels.items():
-        if factor == OBJECT_FACTOR:
-            shown = shown[layout.object_of == layout.objects.index(level)] if level != ALL else shown
-            continue
-        shown = np.asarray(layout.select(shown, factor, level), dtype=bool)
-    return shown
-
-
-def _by_condition(grid: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """(B, L1, L2, ...) to (conditions, B)."""
-    return grid.reshape(len(grid), -1).T if len(grid) else np.zeros((int(np.prod(grid.shape[1:])), 0), dtype=grid.dtype)
+    """(B, N): whether each block has a picture of one condition."""
+    thing = levels.get(OBJECT_FACTOR, ALL)
+    of = slice(None) if thing == ALL else layout.object_of == layout.objects.index(thing)
+    return layout.rendered[of][:, layout.where(levels)]
 
 
 def _means(grid: Floats, objects: Ints) -> Floats:
     if len(np.unique(objects)) < 2:
-        return defined_mean(grid, (0,)).reshape(-1)
-    return np.array([mean_over_objects(row, objects) for row in _by_condition(grid)])
+        return defined_mean(grid, (0,))
+    return np.array([mean_over_objects(row, objects) for row in grid.T])
 
 
 def _level_columns(layout: Layout) -> dict[str, npt.NDArray[np.object_]]:
-    """factor -> its level in each condition, in the order of `_by_condition`."""
-    codes = np.indices(layout.shape[1:]).reshape(len(layout.factors), -1)
-    return {f: np.array(layout.levels[f], dtype=object)[codes[i]] for i, f in enumerate(layout.factors)}
+    """factor -> its level in each condition."""
+    return {f: np.array(layout.levels[f], dtype=object)[layout.codes[:, i]] for i, f in enumerate(layout.factors)}
 
 
 def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts, name: str) -> Bools:
@@ -173,6 +163,6 @@ def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts,
     if name != ALL:
         inside &= facts.covers([(OBJECT_FACTOR, name)])
     for factor, column in levels.items():
-        if factor in facts.recipe:
-            inside &= np.isin(column.astype(str), [str(level) for level in facts.recipe[factor]])
+        covered = {str(level) for level in set(column) if facts.covers([(factor, str(level))])}
+        inside &= np.isin(column.astype(str), sorted(covered))
     return inside

@@ -19,11 +19,13 @@ from audit.analysis.intervals import Intervals
 from audit.analysis.layout import Floats, Layout
 from audit.analysis.measurement import Grid, Measure
 from audit.analysis.objects import mean_over_objects, over_objects
+from audit.analysis.points import LEAST_POINTS, Spreads, are_known, widened, with_points
 from audit.analysis.recipe import ModelFacts
 from audit.analysis.significance import NO_TEST, Test, exceeds_over_objects, false_discovery, step_down
 from audit.metrics.specs import SPECS
 
 ONE_POSE = "no object with two usable poses"
+FEW_POINTS = f"fewer than {LEAST_POINTS} points to a side"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def effects(
     """Every single and pair of one measure. With a `reason`, nothing is tested."""
     sign = 1.0 if SPECS[measure.metric].direction == "lower_is_better" else -1.0
     found = {c: paired(grid.values, layout, c) for c in contrasts(layout)}
-    found = {c: p for c, p in found.items() if p.rendered.any()}  # designs need not cross every pair
+    found = {c: p for c, p in found.items() if p.rendered.any()}
     if not found:
         return []
     worse = {c: sign * p.difference for c, p in found.items()}
@@ -83,9 +85,14 @@ def effects(
     main = over_objects(rows, objects, (-width, width), is_difference=True)
     simple = over_objects(np.stack([sign * p.simple for p in found.values()]), objects, (-width, width), True)
     over = over_objects(excess, objects, (-2 * width, 2 * width), True, own)
-    reasons = [reason or _too_few(int(n), min_blocks, layout) for n in main.usable]
-    tests = _tested(rows, reasons, margin, layout, width, [None] * len(rows))
-    more = _tested(excess, reasons, 0.0, layout, 2 * width, own)
+    by_points, over_by_points = [p.by_points for p in found.values()], [p.excess_by_points for p in found.values()]
+    if layout.sampled is not None:
+        main = widened(main, by_points, (-width, width))
+        over = widened(over, over_by_points, (-2 * width, 2 * width))
+    few = (_too_few(int(n), min_blocks, layout) for n in main.usable)
+    reasons = [reason or why or ("" if are_known(s) else FEW_POINTS) for why, s in zip(few, by_points, strict=True)]
+    tests = _tested(rows, reasons, margin, layout, width, [None] * len(rows), by_points)
+    more = _tested(excess, reasons, 0.0, layout, 2 * width, own, over_by_points)
     on_one = own if len(layout.objects) != 1 else [0] * len(rows)  # a lone object is what every contrast is on
     q, excess_q = _corrected(rows, tests, margin, layout, on_one), false_discovery(np.array([test.p for test in more]))
     return [
@@ -114,13 +121,20 @@ def effects(
 
 
 def _tested(
-    rows: Floats, reasons: Sequence[str], margin: float, layout: Layout, reach: float, own: Sequence[int | None]
+    rows: Floats,
+    reasons: Sequence[str],
+    margin: float,
+    layout: Layout,
+    reach: float,
+    own: Sequence[int | None],
+    by_points: Sequence[Spreads],
 ) -> list[Test]:
     """The tests of rows (K, B); a row with a reason not to be judged is not tested and does not count."""
-    return [
-        NO_TEST if why else exceeds_over_objects(row, margin, layout.object_of, (-reach, reach), against)
-        for row, why, against in zip(rows, reasons, own, strict=True)
-    ]
+    of, tests = layout.object_of, []
+    for row, why, against, spreads in zip(rows, reasons, own, by_points, strict=True):
+        over_blocks = NO_TEST if why else exceeds_over_objects(row, margin, of, (-reach, reach), against)
+        tests.append(with_points(over_blocks, row, margin, of, against, spreads))
+    return tests
 
 
 def _corrected(rows: Floats, tests: Sequence[Test], margin: float, layout: Layout, own: Sequence[int | None]) -> Floats:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from audit.analysis.conditions import bounds
-from audit.analysis.layout import ALL, OBJECT, PRESENCE, Bools, Floats, Ints, Layout, at, defined_mean
+from audit.analysis.layout import ALL, OBJECT, PRESENCE, Bools, Floats, Ints, Layout, defined_mean
 from audit.analysis.measurement import Grid, Measure
 from audit.analysis.objects import over_objects
 from audit.tables import INTERVENTIONS
@@ -39,11 +39,11 @@ _WITHOUT_ALONE = ("arm_object", "object", "interaction", "removal_shadow")  # wh
 
 @dataclass(frozen=True)
 class Arms:
-    """One response in the four arms, arrays (B, relation, light, cast_shadow, others...) that broadcast together.
+    """One response in the four arms, arrays (B, relation, light, cast_shadow, others) that broadcast together.
 
-    An axis that the design lacks has length 1. full has every shadow level of the design, `none` included, and is NaN
-    in cells that have no arm beside it; alone, ghost and empty hold length 1 on the axes they do not depend on (ghost
-    lacks only relation, so it also holds every shadow level).
+    others: the combinations of the design's other factors. An axis that the design lacks has length 1. full has every
+    shadow level of the design, `none` included, and is NaN in cells that have no arm beside it; alone, ghost and empty
+    hold length 1 on the axes they do not depend on (ghost lacks only relation, so it also holds every shadow level).
     """
 
     full: Floats
@@ -82,10 +82,8 @@ def has_shadowless(layout: Layout) -> bool:
 
 
 def arms(values: Floats, layout: Layout) -> Arms:
-    """The arms of a response (B, L1, L2, ...); an arm or level that is missing is NaN."""
-    full = _ordered(at(layout, values, PRESENCE, OBJECT), layout)
-    ghost = _ordered(at(layout, values, PRESENCE, GHOST), layout)
-    empty = _ordered(at(layout, values, PRESENCE, EMPTY), layout)
+    """The arms of a response (B, C); an arm or level that is missing is NaN."""
+    full, ghost, empty = (_ordered(values, layout, presence) for presence in (OBJECT, GHOST, EMPTY))
     shadows = _levels(layout, SHADOW)
     alone = np.full_like(full[:, :, :, :1], np.nan)
     if NO_SHADOW in shadows:
@@ -99,26 +97,20 @@ def arms(values: Floats, layout: Layout) -> Arms:
 
 
 def _beside_arms(layout: Layout) -> Bools:
-    """(1, relation, light, cast_shadow, others...): the cells of the design that have a ghost or an empty arm."""
-    there = np.where(layout.planned, 0.0, np.nan)
-    ghost = _ordered(at(layout, there, PRESENCE, GHOST), layout)
-    empty = _ordered(at(layout, there, PRESENCE, EMPTY), layout)
-    ghost, empty = (
-        np.isfinite(ghost).any(axis=(0, 1), keepdims=True),
-        np.isfinite(empty).any(axis=(0, 1, 3), keepdims=True),
-    )
-    return np.asarray(ghost | empty)
+    """(1, relation, light, cast_shadow, others): the cells of the design that have a ghost or an empty arm."""
+    ghost, empty = (np.isfinite(_ordered(_where(layout.planned), layout, arm)) for arm in (GHOST, EMPTY))
+    return np.asarray(ghost.any(axis=(0, 1), keepdims=True) | empty.any(axis=(0, 1, 3), keepdims=True))
 
 
 def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
-    """Region -> what its removal takes from the response in each object scene, (B, relation, light, cast_shadow, ...).
+    """Region -> what its removal takes from the response in each object scene, an array as in `Arms`.
 
     object: full - ghost; where nothing casts a shadow, what is left is the empty floor. cast_shadow: full - object
     alone, NaN where there is no shadow to remove.
     """
     found = arms(values, layout)
     is_shadowless = np.array([level == NO_SHADOW for level in _levels(layout, SHADOW)])
-    is_shadowless = is_shadowless.reshape((1, 1, 1, -1) + (1,) * (found.full.ndim - 4))
+    is_shadowless = is_shadowless.reshape(1, 1, 1, -1, 1)
     without_object = np.where(is_shadowless, found.empty, found.ghost)
     return {
         "object": found.full - without_object,
@@ -128,7 +120,7 @@ def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
 
 def object_scenes(values: Floats, layout: Layout) -> Floats:
     """A measure on the object scenes, axes as in `removal_effects`."""
-    return _ordered(at(layout, values, PRESENCE, OBJECT), layout)
+    return _ordered(values, layout, OBJECT)
 
 
 def has_obstacle(layout: Layout, response: str) -> Bools:
@@ -144,15 +136,20 @@ def _levels(layout: Layout, factor: str) -> tuple[str, ...]:
     return layout.levels[factor] if factor in layout.factors else (ABSENT,)
 
 
-def _ordered(grid: Floats, layout: Layout) -> Floats:
-    """Presence (length 1) dropped, relation, light, cast_shadow first, of length 1 where the design lacks them, then
-    the other factors."""
-    rest = [f for f in layout.factors if f not in (*FACTORS, PRESENCE)]
+def _ordered(values: Floats, layout: Layout, presence: str) -> Floats:
+    """A response (B, C) of one arm, axes as in `Arms`; NaN where the design has no such cell."""
     there = [f for f in FACTORS if f in layout.factors]
-    axes = [0, *(layout.axis(f) for f in (*there, *rest)), layout.axis(PRESENCE)]
-    ordered = np.transpose(grid, axes)
-    ordered = np.expand_dims(ordered, tuple(1 + i for i, f in enumerate(FACTORS) if f not in there))
-    return ordered[..., 0] if ordered.shape[-1] else np.full(ordered.shape[:-1], np.nan)
+    rest = [i for i, f in enumerate(layout.factors) if f not in (*FACTORS, PRESENCE)]
+    others, other = np.unique(layout.codes[:, rest], axis=0, return_inverse=True)
+    of = layout.where({PRESENCE: presence})
+    axes = [layout.codes[of, layout.factors.index(f)] if f in there else 0 for f in FACTORS]
+    ordered = np.full((len(values), *(len(_levels(layout, f)) for f in FACTORS), len(others)), np.nan)
+    ordered[:, axes[0], axes[1], axes[2], other.reshape(-1)[of]] = values[:, of]
+    return ordered
+
+
+def _where(there: Bools) -> Floats:
+    return np.where(there, 0.0, np.nan)
 
 
 def _effect_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
@@ -170,8 +167,7 @@ def _effect_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
     columns.append(tuple(_levels(layout, SHADOW)[i] for i in shadows))
     pooled = [f in layout.factors for f in FACTORS]
     levels = [(*names, ALL) if all_too else names for names, all_too in zip(columns, pooled, strict=True)]
-    shown = _ordered(np.asarray(at(layout, np.where(layout.rendered, 0.0, np.nan), PRESENCE, OBJECT)), layout)
-    shown = np.where(beside, shown, np.nan)[:, :, lights][:, :, :, shadows]
+    shown = np.where(beside, object_scenes(_where(layout.rendered), layout), np.nan)[:, :, lights][:, :, :, shadows]
     n = np.isfinite(_pooled(shown[blocks], pooled))
     parts = []
     for name, values in effects.items():
@@ -208,7 +204,7 @@ def _light_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
     over = tuple(i for i in range(1, empty.ndim) if i != 2)
     effect = defined_mean(empty - empty[:, :, [held]], over)
     is_planned, is_shown = (
-        np.isfinite(defined_mean(_ordered(at(layout, np.where(there, 0.0, np.nan), PRESENCE, EMPTY), layout), over))
+        np.isfinite(defined_mean(_ordered(_where(there), layout, EMPTY), over))
         for there in (layout.planned, layout.rendered)
     )
     others = [i for i in np.flatnonzero(is_planned.any(axis=0)) if i != held]
@@ -220,11 +216,10 @@ def _light_rows(measure: Measure, grid: Grid, layout: Layout) -> pd.DataFrame:
 
 
 def _pooled(values: Floats, all_too: Sequence[bool]) -> Floats:
-    """(B, r, l, s, ...) to (rows, B): the block's mean over further factors; `all` comes after a factor's levels."""
+    """(B, r, l, s, others) to (rows, B): the block's mean over further factors; `all` comes after a factor's levels."""
     is_defined = np.isfinite(values)
-    rest = tuple(range(4, values.ndim))
-    count = is_defined.sum(axis=rest).astype(np.float64)
-    total = np.where(is_defined, values, 0.0).sum(axis=rest)
+    count = is_defined.sum(axis=4).astype(np.float64)
+    total = np.where(is_defined, values, 0.0).sum(axis=4)
     for axis in (axis for axis, wanted in zip((1, 2, 3), all_too, strict=True) if wanted):
         count = np.concatenate([count, count.sum(axis=axis, keepdims=True)], axis=axis)
         total = np.concatenate([total, total.sum(axis=axis, keepdims=True)], axis=axis)

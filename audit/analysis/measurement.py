@@ -28,7 +28,7 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """One measure on the layout, arrays (B, L1, L2, ...).
+    """One measure on the layout, arrays (B, C).
 
     values: NaN where undefined. chance: what a map without knowledge scores, NaN for task metrics. has_row: the cell
     has a row, defined or not.

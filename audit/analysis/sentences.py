@@ -94,6 +94,8 @@ def _averaged(contrast: Contrast, layout: Layout) -> str:
     others = averaged_over(layout, contrast)
     if not others:
         return ""
+    if layout.sampled is not None:
+        return " (means over what was sampled of the other factors)"
     return f" (mean over {' and '.join(others) if len(others) < 3 else ', '.join(others)})"
 
 

@@ -1,6 +1,6 @@
 """Attention overlap: where the positive part of a map lies, against regions known from the renderer.
 
-Regions are fractions per pixel, (N, 5, H, W), in the order of REGIONS, summing to 1. A map is brought to the regions'
+Regions are fractions per pixel, (N, 7, H, W), in the order of REGIONS, summing to 1. A map is brought to the regions'
 size first (bilinear, pixel centres aligned) and its positive part P taken after that. N_px = H * W.
 """
 
@@ -17,7 +17,7 @@ from audit.metrics.arrays import Doubles, Floats, Mask, Singles, Texts
 from audit.metrics.null_maps import ceiling
 from audit.metrics.resampling import resampled
 
-REGIONS = ("object", "cast_shadow", "outside_shadow", "floor", "background")
+REGIONS = ("object", "cast_shadow", "outside_shadow", "reflection", "distractors", "floor", "background")
 OVERLAP_REGIONS = ("object", "cast_shadow")  # what a map can be right about; the others are in the mass split
 
 TOLERANCE = 15 / 224  # of the square root of the picture's area: the 15 px of the pointing game at 224 px, scaled
@@ -31,7 +31,7 @@ _CHUNK = 128  # maps at a time: bounds the memory, changes no number
 class PreparedRegions:
     """Regions with what does not depend on the map, so that many sources are measured against one preparation.
 
-    fractions (N, 5, H, W); area (N, 5) share of the picture; widened (N, R, H, W), per region of `overlap`, the
+    fractions (N, 7, H, W); area (N, 7) share of the picture; widened (N, R, H, W), per region of `overlap`, the
     largest fraction within the tolerance of each pixel.
     """
 
@@ -46,7 +46,7 @@ class PreparedRegions:
 
 
 def prepare(regions: Floats, overlap: Sequence[str] = OVERLAP_REGIONS) -> PreparedRegions:
-    """Regions (N, 5, H, W), already passed through the adapter's geometry, ready for `measure`.
+    """Regions (N, 7, H, W), already passed through the adapter's geometry, ready for `measure`.
 
     overlap: the regions for which all metrics but the mass split are computed.
     """
@@ -74,7 +74,7 @@ def measure(
 ) -> pd.DataFrame:
     """Every attention metric of every map: columns row, metric, region, value, chance, undefined_reason.
 
-    maps: (N, h, w) signed and unnormalised, any size. regions: (N, 5, H, W), or `prepare`d. has_target (N,): whether
+    maps: (N, h, w) signed and unnormalised, any size. regions: (N, 7, H, W), or `prepare`d. has_target (N,): whether
     the target had any cell; not given, a map that is NaN everywhere is taken for one that had none, as `attribute`
     marks it. NaN with a reason: no_positive, nan_map, zero_map (no positive part), empty_region, full_region.
     Each metric's formula: relevance_mass_accuracy sum(P M) / sum(P) (Arras et al. 2022), chance area(M); enrichment

@@ -16,11 +16,12 @@ from pathlib import Path
 import pandas as pd
 
 from audit import parts
-from audit.analysis import Analysis, ModelFacts, analyse, merged
+from audit.analysis import Analysis, ModelFacts, Sampled, analyse, merged
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
 from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
+from scenes import factors
 from scenes.design import OBJECT
 from scenes.manifest import SCENES, laid_together, of_set
 from scenes.table import Table
@@ -49,11 +50,11 @@ def _of_set(
     command: str,
 ) -> Analysis:
     facts = {
-        name: ModelFacts(a.recipe or {}, a.threshold, a.task.name)
+        name: ModelFacts(factors.expanded(a.recipe or {}), a.threshold, a.task.name)
         for name, a in adapters.items()
         if a.task.scene_set == scene_set
     }
-    factors = [*scenes.attrs["factors"]]
+    names, design = [*scenes.attrs["factors"]], parts.design(config, scene_set)
     auc = of_models(CONDITION_AUC.read(folder), facts)
     return analyse(
         scenes,
@@ -61,11 +62,12 @@ def _of_set(
         of_models(ATTENTION.read(folder), facts),
         facts,
         config.criterion,
-        parts.design(config, scene_set).control,
+        design.control,
         partial(reproduce, config, scene_set, list(facts), command),
-        auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in factors]),
+        auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in names]),
         methods=config.attribution.methods,
         partners=parts.partners(config, scene_set),
+        sampled=Sampled(design.references, design.apart) if design.is_sampled else None,
     )
 
 
@@ -88,21 +90,46 @@ def reproduce(
     models: those that were shown the set; where there are others, only they are asked again. Folders that were typed
     are left out: tables name no places, and equal runs elsewhere have equal tables.
     """
-    design, compared = parts.design(config, scene_set), parts.partners(config, scene_set)
+    design = parts.design(config, scene_set)
     typed = [w for w in shlex.split(command) if not _is_left_out(w, config, models)]
     typed = typed[typed.index("run") + 1 :] if "run" in typed else []
     if len(config.designs) > 1:
         typed.append(f"model=[{','.join(models)}]")
-    kept, pairs = [], dict(pair.split("=") for pair in contrast.split(" & "))
-    for factor, level in pairs.items():
-        beside = level if factor == OBJECT else compared.get(factor, {}).get(level, design.control[factor])
-        kept.append(f"design.keep.{factor}=[{','.join(dict.fromkeys((beside, level)))}]")
+    pairs = dict(pair.split("=") for pair in contrast.split(" & "))
+    kept = [_keep(f, _beside(config, scene_set, f, level)) for f, level in pairs.items()]
     if design.crossing == "one_at_a_time":  # else the other factors' levels would come along, which are no part of it
-        kept += [f"design.keep.{f}=[{design.control[f]}]" for f in design.factors if f not in pairs]
+        kept += [_keep(f, [design.control[f]]) for f in design.factors if f not in pairs]
     numbers = sorted({int(block.rsplit(".", 1)[-1]) for block in blocks})
     if len(numbers) < design.blocks:  # a finding on all blocks needs no list of them
         kept.append(f"design.keep.seeds=[{','.join(str(n) for n in numbers)}]")
-    return " ".join(["python -m audit run", *(w if _is_plain(w) else shlex.quote(w) for w in typed), *kept])
+    words = [w if _is_plain(w) else shlex.quote(w) for w in (*typed, *(word for word in kept if word))]
+    return " ".join(["python -m audit run", *words])
+
+
+def _beside(config: AuditConfig, scene_set: str, factor: str, level: str) -> list[str]:
+    """What is to be kept of a factor: the level beside what it is contrasted with; of a sampled factor the bin alone,
+    which brings the control and its bin along. Nothing where all points are what it is contrasted with."""
+    if factor == OBJECT:
+        return [level]
+    design, compared = parts.design(config, scene_set), parts.partners(config, scene_set)
+    reference = compared.get(factor, {}).get(level, design.references.get(factor))
+    if reference is None:
+        return []
+    return [level] if factor in design.ranges else list(dict.fromkeys((reference, level)))
+
+
+def _keep(factor: str, levels: Sequence[str]) -> str:
+    """The setting that keeps levels of a factor, '' for all of them. A number is quoted, or it would be read as one."""
+    texts = [f'"{level}"' if _is_number(level) else level for level in levels]
+    return f"design.keep.{factor}=[{','.join(texts)}]" if texts else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(word: str) -> bool:

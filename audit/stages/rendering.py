@@ -53,6 +53,7 @@ def write_scenes(
                 "scene_set": p.scene_set,
                 "block_id": p.cell.block,
                 "stratum": p.stratum,
+                "values": p.cell.condition.exact,
                 **{name: levels.get(name, ABSENT) for name in names},
                 **checked[p.scene_id],
             }
@@ -86,7 +87,8 @@ def _checked(
             store.discard(scene_id)
         again = render([scenes[i].spec for i in corrupt], store, parts.workers(config))
         outcome.rendered += again.rendered
-        outcome.cached -= len(corrupt)
+        outcome.waited += again.waited
+        outcome.cached -= len(corrupt) - again.cached
         outcome.failed.update(again.failed)
         found.update({i: _check(config, scenes[i], outcome) for i in corrupt})
     lost = {"status": "failed", "reason": "corrupt in the store, twice", **_UNMEASURED}

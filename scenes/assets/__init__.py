@@ -9,21 +9,35 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
+from scenes import obstacles
 from scenes.assets import (
+    analog_clock,
     basketball,
     bucket,
+    digital_clock,
+    file_cabinet,
+    golf_ball,
     granny_smith,
     ipod,
     lemon,
+    lipstick,
+    loudspeaker,
+    own,
+    pill_bottle,
+    plunger,
     pool_table,
+    remote_control,
     soccer_ball,
+    street_sign,
+    tennis_ball,
+    toilet_tissue,
     traffic_light,
 )
 from scenes.assets.asset import NEAR_SYNONYMS, Asset
 from scenes.assets.placing import extent, pieces, stood
 from scenes.assets.solids import Part
 from scenes.design import nearest
-from scenes.scene_spec import ObjectSpec, SceneError, Vector3
+from scenes.scene_spec import OBSTACLES, ObjectSpec, SceneError, Vector3
 
 __all__ = ["ASSETS", "NEAR_SYNONYMS", "Asset", "Part", "extent", "named", "of_object", "pieces", "placed"]
 
@@ -36,6 +50,18 @@ _MODULES = (
     soccer_ball,
     traffic_light,
     pool_table,
+    golf_ball,
+    tennis_ball,
+    pill_bottle,
+    plunger,
+    toilet_tissue,
+    lipstick,
+    digital_clock,
+    remote_control,
+    loudspeaker,
+    file_cabinet,
+    street_sign,
+    analog_clock,
 )
 ASSETS: Mapping[str, Asset] = MappingProxyType({m.ASSET.name: m.ASSET for m in _MODULES})
 
@@ -49,6 +75,10 @@ def named(name: str) -> Asset:
 
 def of_object(thing: ObjectSpec) -> list[Part]:
     """The parts of an object that is no closed-form shape, in the robot's frame, metres."""
+    if thing.file:
+        return own.parts(thing)
+    if thing.shape in OBSTACLES:
+        return obstacles.parts(thing)
     return placed(thing.shape, thing.material.color, thing.size[0], thing.position, thing.yaw)
 
 

@@ -29,6 +29,7 @@ class Asset:
     fill: float  # share of the frame that its larger side takes
     stage: str  # 'room' or 'outdoors'
     parts: Callable[[Vector3], Sequence[Part]]  # in the asset's own frame, with that main colour
+    file: str = ""  # geometry of a user's own, in the store
 
 
 def classes(own: int) -> tuple[int, ...]:

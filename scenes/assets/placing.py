@@ -20,8 +20,7 @@ def stood(parts: Sequence[Part], size: float, position: tuple[float, float], yaw
     low, high = extent(parts)
     scale = size / float((high - low).max())
     middle = np.array([*(low[:2] + high[:2]) / 2, low[2]])
-    turn = (rotation("z", yaw) @ _TO_SCENE).T * scale
-    stand = np.array([*position, 0.0])
+    turn, stand = standing(scale, position, yaw)
 
     def put(points: Array) -> Array:
         moved: Array = (points - middle) @ turn + stand
@@ -32,8 +31,15 @@ def stood(parts: Sequence[Part], size: float, position: tuple[float, float], yaw
     ]
 
 
+def standing(scale: float, position: tuple[float, float], yaw: float) -> tuple[Array, Array]:
+    """turn (3, 3) and stand (3,): points (n, 3) of an own frame whose origin is the middle of the foot stand in the
+    scene at points @ turn + stand. scale: metres per unit of that frame; yaw: degrees, about z.
+    """
+    return (rotation("z", yaw) @ _TO_SCENE).T * scale, np.array([*position, 0.0])
+
+
 def pieces(parts: Iterable[Part]) -> list[Array]:
-    """Points (n, 3) whose convex hulls together have the parts' silhouette from anywhere."""
+    """What together has the parts' silhouette from anywhere: points (n, 3) whose convex hull it is, or triangles."""
     return [piece for part in parts for piece in part.pieces]
 
 

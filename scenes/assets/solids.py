@@ -5,6 +5,7 @@ Faces turn counter-clockwise seen from outside. Nothing here draws at random.
 
 A solid carries `pieces`: points whose convex hulls together have its silhouette from anywhere, so shadows and masks can
 be had in closed form. Hollows that are open to one side only (a bucket, an apple's dimple) do not show in a silhouette.
+Of a part an array (m, 3, 3) of triangles may stand for m pieces; a user's own mesh is given so.
 """
 
 from __future__ import annotations
@@ -210,12 +211,13 @@ def _bands(profile: Array, segments: int, cuts: Sequence[float]) -> tuple[Array,
         both = np.concatenate([band, band * [-1, 1]])
         outer = both[ConvexHull(both).vertices]
         tips, outer = outer[outer[:, 0] == 0], outer[outer[:, 0] > 0]
+        sides = segments
         if len(outer) * segments > PIECE_POINTS:
             outer = outer[np.argsort(np.arctan2(outer[:, 1] - (low + high) / 2, outer[:, 0]))]  # from below to above
             outer = outer[np.unique(np.linspace(0, len(outer) - 1, PIECE_POINTS // _SIDES).round().astype(int))]
             outer = outer * [(1 + 1 / math.cos(math.pi / _SIDES)) / 2, 1]  # as much outside the round as inside
-            segments = _SIDES
-        found.append(np.concatenate([_turned_round(outer, segments), _turned_round(tips, 1)]))
+            sides = _SIDES
+        found.append(np.concatenate([_turned_round(outer, sides), _turned_round(tips, 1)]))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ def build(spec: MaterialSpec, name: str) -> bpy.types.Material:
     surface = tree.nodes["Principled BSDF"]
     surface.inputs["Roughness"].default_value = spec.roughness
     surface.inputs["Specular IOR Level"].default_value = spec.specular
+    surface.inputs["Metallic"].default_value = spec.metallic
     if spec.texture == "plain" or spec.contrast == 0:
         surface.inputs["Base Color"].default_value = (*spec.color, 1.0)
         return material

@@ -21,7 +21,7 @@ def add(name: str, parts: Sequence[Part]) -> list[bpy.types.Object]:
         look = (part.surface, part.scale)
         if look not in materials:
             materials[look] = _material(f"{name}.{len(materials)}", part.surface, part.scale)
-        mesh = _mesh(f"{name}.{number}", part)
+        mesh = mesh_of(f"{name}.{number}", part)
         mesh.materials.append(materials[look])
         thing = bpy.data.objects.new(mesh.name, mesh)
         bpy.context.scene.collection.objects.link(thing)
@@ -29,7 +29,8 @@ def add(name: str, parts: Sequence[Part]) -> list[bpy.types.Object]:
     return things
 
 
-def _mesh(name: str, part: Part) -> bpy.types.Mesh:
+def mesh_of(name: str, part: Part) -> bpy.types.Mesh:
+    """A part as a mesh without a material; its faces keep their order."""
     mesh = bpy.data.meshes.new(name)
     corners = np.concatenate([faces.ravel() for faces in part.faces]).astype(np.int32)
     sizes = np.concatenate([np.full(len(faces), faces.shape[1], np.int32) for faces in part.faces])

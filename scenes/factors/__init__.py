@@ -21,8 +21,37 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
 from scenes.design import OBJECT, PRESENCE, Condition, DesignError, nearest
-from scenes.factors import cast_shadow, light, object_color, outside_shadow, presence, relation, studio_light
+from scenes.factors import (
+    camera_pitch,
+    cast_shadow,
+    color_difference,
+    distance,
+    distractors,
+    field_of_view,
+    floor_color,
+    floor_gloss,
+    floor_texture,
+    light,
+    light_color,
+    light_strength,
+    object_color,
+    obstacle_color,
+    offset,
+    outside_shadow,
+    presence,
+    relation,
+    shape,
+    studio_camera_pitch,
+    studio_distance,
+    studio_distractors,
+    studio_field_of_view,
+    studio_light,
+    studio_offset,
+    studio_yaw,
+    yaw,
+)
 from scenes.factors.range import Range
+from scenes.sampling import Binned
 
 if TYPE_CHECKING:
     from scenes.nuisance import Draw
@@ -54,16 +83,32 @@ class Factor(Protocol):
 
 Known = Mapping[str, Factor]
 
-# Scene set -> its factors in order of application: presence last, since it removes what the others changed.
+_TABLETOP = (
+    *(light, light_strength, light_color),
+    *(floor_texture, floor_color),
+    *(relation, color_difference, obstacle_color),  # which take the object's material from the floor
+    floor_gloss,  # the floor's alone
+    *(shape, yaw, offset, distance),  # each from where the one before left the object
+    *(camera_pitch, field_of_view),
+    *(cast_shadow, outside_shadow),  # whose sun stands for the light as it is by now
+    distractors,  # which fit in with all of that
+    presence,  # last, since it takes away what the others changed
+)
+_STUDIO = (
+    *(studio_light, light_strength, light_color, outside_shadow),
+    *(floor_texture, floor_color, object_color, floor_gloss),
+    *(studio_yaw, studio_offset, studio_field_of_view, studio_camera_pitch, studio_distance),
+    studio_distractors,
+    presence,
+)
+
+# Scene set -> its factors in order of application.
 REGISTRY: Mapping[str, Known] = {
     scene_set: {module.NAME: cast(Factor, module) for module in modules}
-    for scene_set, modules in {
-        "tabletop": (light, relation, cast_shadow, presence),
-        "studio": (studio_light, outside_shadow, object_color, presence),
-        "pictures": (),
-    }.items()
+    for scene_set, modules in {"tabletop": _TABLETOP, "studio": _STUDIO, "pictures": ()}.items()
 }
 SCENE_SETS = tuple(REGISTRY)
+MOST_LEVELS = 1000  # of a range written low..high:count
 
 
 @dataclass(frozen=True)
@@ -78,7 +123,7 @@ class Span:
         """The even levels; of a range to sample none."""
         if self.count is None:
             return []
-        return [f"{self.low + (self.high - self.low) * i / (self.count - 1):.6g}" for i in range(self.count)]
+        return [f"{edge:.6g}" for edge in Binned(self.low, self.high, self.count - 1).edges]
 
 
 def known(scene_set: str, modules: Sequence[str] = ()) -> Known:
@@ -128,8 +173,8 @@ def span(level: str) -> Span | None:
         found = Span(float(low), float(high), int(count) if colon else None)
     except ValueError:
         raise DesignError(f"{level!r} is no range; ranges are written low..high or low..high:count") from None
-    if not found.low < found.high or (found.count is not None and found.count < 2):
-        raise DesignError(f"range {level!r} has to rise, and to have at least two levels")
+    if not found.low < found.high or (found.count is not None and not 2 <= found.count <= MOST_LEVELS):
+        raise DesignError(f"range {level!r} has to rise, and to have 2 to {MOST_LEVELS} levels")
     return found
 
 
@@ -204,7 +249,8 @@ def controls(factors_known: Known, factors: Mapping[str, Sequence[str]], overrid
             _check_level(factors_known[name], level)
         elif level not in levels:
             raise DesignError(
-                f"control level {level!r} of factor {name!r} is not among its levels: {', '.join(levels)}"
+                f"control level {level!r} of factor {name!r} is not among its levels: {', '.join(levels)};"
+                " add it, or take one of them as control"
             )
         found[name] = level
     unknown = [name for name in override if name not in factors]

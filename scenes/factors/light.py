@@ -1,4 +1,4 @@
-"""Light: where the key light stands, after the four lights of the 2019 study."""
+"""Light: where the key light stands, after the four lights of the 2019 study, and two more."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ LEVELS = {
     "back": "strong, from beyond the obstacle: its shadow falls towards the camera",
     "right_low": "from the right, low: a long shadow to the left",
     "right_high": "from the right, high: a short shadow to the left",
+    "left": "from the left, halfway up: a shadow to the right",
+    "overhead": "from straight above: hardly a shadow",
 }
 
 
@@ -38,6 +40,8 @@ PLACEMENTS = {
     "back": Placement(azimuth=0.0, elevation=35.0, distance=1.0, exposure=1.3),
     "right_low": Placement(azimuth=-90.0, elevation=18.0, distance=0.9, exposure=0.9),
     "right_high": Placement(azimuth=-90.0, elevation=55.0, distance=1.0, exposure=0.9),
+    "left": Placement(azimuth=90.0, elevation=38.0, distance=1.0, exposure=0.9),
+    "overhead": Placement(azimuth=180.0, elevation=84.0, distance=1.0, exposure=0.9),
 }
 TARGET: Vector3 = (0.30, 0.0, 0.0)
 

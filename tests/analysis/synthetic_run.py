@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from audit.analysis import Analysis, ModelFacts, analyse
+from audit.analysis import Analysis, ModelFacts, Sampled, analyse
 from audit.config import CriterionConfig
 from scenes.manifest import SCENES
 
@@ -51,7 +51,7 @@ def scene_rows(
     cells = pd.DataFrame(every * blocks)
     cells.insert(0, "block_id", np.repeat([str(b) for b in range(blocks)], len(every)))
     names = [f"{i}-{b}" for b in range(blocks) for i in range(len(every))]
-    fixed = {"scene_set": "tabletop", "status": "ok", "reason": "", "shape": "box"}
+    fixed = {"scene_set": "tabletop", "values": "", "status": "ok", "reason": "", "shape": "box"}
     fixed |= {c: 0.5 for c, kind in SCENES.columns.items() if kind == "float"}
     drawn = [strata[b % len(strata)] for b in range(blocks) for _ in every]
     cells = cells.assign(cell_id=[f"c{n}" for n in names], scene_id=[f"s{n}" for n in names], stratum=drawn, **fixed)
@@ -98,6 +98,7 @@ class Run:
     controls: Mapping[str, str] = field(default_factory=lambda: dict(CONTROLS))
     methods: Sequence[str] = ("hires_cam", "grad_cam", "saliency")
     partners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sampled: Sampled | None = None
 
     def analysed(self, **changes: object) -> Analysis:
         run = replace(self, **changes)  # type: ignore[arg-type]
@@ -113,6 +114,7 @@ class Run:
             auc=auc,
             methods=run.methods,
             partners=run.partners,
+            sampled=run.sampled,
         )
 
 
@@ -161,7 +163,7 @@ def studio_rows(objects: Sequence[str] = OBJECTS, poses: int = 8, arms: bool = T
     every = [{"presence": "object", **dict(levels)} for levels in shown]
     every += [{"presence": arm, **control} for arm in ("ghost", "empty")] if arms else []
     rows = []
-    fixed = {c: 0.5 for c, kind in SCENES.columns.items() if kind == "float"}
+    fixed = {c: 0.5 for c, kind in SCENES.columns.items() if kind == "float"} | {"values": ""}
     for thing, pose, (i, levels) in itertools.product(objects, range(poses), enumerate(every)):
         name = f"{i}-{thing}.{pose}"
         own = {"cell_id": f"c{name}", "scene_id": f"s{name}", "block_id": f"{thing}.{pose}", "stratum": thing}

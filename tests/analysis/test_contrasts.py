@@ -69,7 +69,7 @@ def test_worse_is_positive_also_where_higher_is_better():
     run = planted(score, SMALL, blocks=16, metrics=["brier"], strata=("near",))
     layout = lay_out(run.scenes, CONTROLS)
     values = np.full(layout.shape, 0.9)
-    values[:, :, :, layout.levels["light"].index("back")] = 0.6
+    values[:, layout.where({"light": "back"})] = 0.6
     difference = paired(values, layout, Contrast((("light", "back"),))).difference
     assert difference == pytest.approx(np.full(16, -0.3))  # the metric's own sign; the criterion turns it
 

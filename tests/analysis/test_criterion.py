@@ -207,7 +207,7 @@ def test_a_margin_on_an_unknown_metric_names_the_nearest_one():
 
 
 def _families(draw, margin: float, repeats: int) -> float:
-    """Share of data sets with any failure condition; draw(rng, shape) gives shares on the layout."""
+    """Share of data sets with any failure condition; draw(rng, layout) gives shares on the layout."""
     scenes = scene_rows(SMALL, blocks=12, arms=False, strata=NEAR)
     layout = lay_out(scenes, CONTROLS)
     criterion = CriterionConfig(margins={"sensor_miss": margin})
@@ -222,16 +222,14 @@ def _families(draw, margin: float, repeats: int) -> float:
 
 
 def _no_effect(rng: np.random.Generator, layout) -> np.ndarray:
-    base = rng.beta(0.5, 1.0, size=(len(layout.blocks), *(1,) * len(layout.factors)))
+    base = rng.beta(0.5, 1.0, size=(len(layout.blocks), 1))
     return rng.binomial(3, np.broadcast_to(base, layout.shape)) / 3
 
 
 def _light_at_the_margin(rng: np.random.Generator, layout) -> np.ndarray:
-    rate = np.broadcast_to(rng.beta(0.5, 2.0, size=(len(layout.blocks), *(1,) * len(layout.factors))), layout.shape)
+    rate = np.broadcast_to(rng.beta(0.5, 2.0, size=(len(layout.blocks), 1)), layout.shape)
     lifted = rate + (1 - rate) * 0.10 / 0.8  # + .10 in the mean, as the mean rate is .2
-    is_back = np.zeros(layout.shape, dtype=bool)
-    is_back[(slice(None),) * layout.axis("light") + (layout.levels["light"].index("back"),)] = True
-    return rng.binomial(3, np.where(is_back, lifted, rate)) / 3
+    return rng.binomial(3, np.where(layout.where({"light": "back"}), lifted, rate)) / 3
 
 
 def _one_binary_picture_per_cell(rng: np.random.Generator, layout) -> np.ndarray:
@@ -251,11 +249,11 @@ def test_of_30_data_sets_with_a_failing_level_and_no_interaction_few_show_a_pair
     scenes = scene_rows(FACTORS, blocks=12, arms=False, strata=NEAR)
     layout = lay_out(scenes, CONTROLS)
     criterion = CriterionConfig(margins={"sensor_miss": 0.10})
-    back = (slice(None),) * layout.axis("light") + (layout.levels["light"].index("back"),)
+    back = layout.where({"light": "back"})
     with_pairs = 0
     for repeat in range(30):
         values = np.random.default_rng(repeat).normal(0.1, 0.1, layout.shape)
-        values[back] += 0.4
+        values[:, back] += 0.4
         grid = {Measure("net", "sensor_miss"): Grid(values, values * np.nan, np.isfinite(values))}
         rows = judged("net", ModelFacts({}, 0.5), grid, layout, criterion, (), earned_table({}, layout, 8))
         failing = [row.effect.contrast for row in rows if row.is_failure]
@@ -267,9 +265,7 @@ def test_of_30_data_sets_with_a_failing_level_and_no_interaction_few_show_a_pair
 def test_the_simulated_families_do_alarm_when_there_is_something():
     def worse(rng: np.random.Generator, layout) -> np.ndarray:
         values = _light_at_the_margin(rng, layout)
-        back = (slice(None),) * layout.axis("light") + (layout.levels["light"].index("back"),)
-        values[back] = np.minimum(1.0, values[back] + 0.5)
-        return values
+        return np.where(layout.where({"light": "back"}), np.minimum(1.0, values + 0.5), values)
 
     assert _families(worse, margin=0.10, repeats=20) > 0.9
 

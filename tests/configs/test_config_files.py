@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import yaml
 
-from audit import schema
+from audit import parts, schema
 from audit.composition import compose, defaults, groups
 from audit.config import SCENE_SETS, AuditConfig, DesignConfig
 from scenes.assets import ASSETS
@@ -25,8 +25,11 @@ GIVEN = {
     "design=pictures": ["design.pictures=pictures"],
     "design=studio": ["model=squeezenet1_0"],
     "design=studio_all": ["model=squeezenet1_0"],
+    "design=studio_factors": ["model=squeezenet1_0"],
     "design=studio_smoke": ["model=squeezenet1_0"],
     "design=tabletop": ["model=proximity"],
+    "design=tabletop_factors": ["model=proximity"],
+    "design=tabletop_sampled": ["model=proximity"],
     "design=tabletop_smoke": ["model=proximity"],
     "experiment=paper_2019": ["design.pictures=pictures", "model.checkpoint=x.safetensors"],
     "model=proximity_2019": ["model.checkpoint=x.safetensors"],
@@ -112,6 +115,15 @@ def test_the_default_designs_are_those_that_were_laid_down() -> None:
     }
     assert studio.objects == ["granny_smith", "lemon", "bucket", "soccer_ball"]
     assert (studio.seeds, studio.crossing, studio.arms) == (8, "one_at_a_time", True)
+
+
+def test_the_sampled_design_samples_six_ranges_whose_bins_are_balanced() -> None:
+    config = compose(["design=tabletop_sampled", "model=proximity"])
+    design = parts.design(config, "tabletop")
+    assert (design.crossing, design.points, design.bins, design.size) == ("sobol", 64, 4, 1072)
+    assert list(design.ranges) == list(design.factors)
+    assert design.tied == []
+    assert set(design.ranges) - set(design.references) == {"distance", "offset"}  # these have no number as control
 
 
 def test_the_default_experiment_asks_both_kinds_of_model() -> None:

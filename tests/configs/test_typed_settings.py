@@ -106,6 +106,23 @@ def test_settings_of_the_studio_are_read_likewise(typed: str, of: object, arrive
     assert of(compose(["model=resnet18", typed])) == arrives
 
 
+@pytest.mark.parametrize(
+    ("typed", "of", "arrives"),
+    [
+        ("design.factors.distance=[0.05..0.35]", lambda c: tabletop(c).factors["distance"], ["0.05..0.35"]),
+        ("design.factors.camera_pitch=['52..56:5']", lambda c: tabletop(c).factors["camera_pitch"], ["52..56:5"]),
+        ("design.factors.camera_pitch=[52..56:5]", lambda c: tabletop(c).factors["camera_pitch"], ["52..56:5"]),
+        ("design.factors.offset=[-0.1..0.05]", lambda c: tabletop(c).factors["offset"], ["-0.1..0.05"]),
+        ('design.factors.distance=["0.1","drawn"]', lambda c: tabletop(c).factors["distance"], ["0.1", "drawn"]),
+        ("design.control.field_of_view=70", lambda c: tabletop(c).control["field_of_view"], "70"),
+        ("design.keep.offset=[-0.12..-0.06]", lambda c: tabletop(c).keep, {"offset": ["-0.12..-0.06"]}),
+    ],
+)
+def test_ranges_and_bins_are_text_with_quotes_or_without(typed: str, of: object, arrives: object) -> None:
+    assert callable(of)
+    assert of(compose(["design=tabletop_sampled", "model=proximity", typed])) == arrives
+
+
 def tabletop(config: AuditConfig) -> DesignConfig:
     return config.designs["tabletop"]
 

@@ -19,7 +19,7 @@ def test_what_is_measured_is_declared_and_what_is_declared_is_measured() -> None
     three = np.eye(1, 3)
     scored = long(classification.score(three, three, three.astype(np.int8), three == 1))
     assert set(scored["metric"]) == set(CLASSIFICATION_METRICS)
-    assert set(measure(np.ones((1, 2, 2)), np.full((1, 5, 2, 2), 0.2))["metric"]) == set(ATTENTION_METRICS)
+    assert set(measure(np.ones((1, 2, 2)), np.full((1, 7, 2, 2), 1 / 7))["metric"]) == set(ATTENTION_METRICS)
     assert set(SPECS) == set(PROXIMITY_METRICS) | set(CLASSIFICATION_METRICS) | set(ATTENTION_METRICS)
 
 

@@ -118,6 +118,42 @@ class TestOfTheStudio:
         }
 
 
+class TestOfASampledDesign:
+    """A bin brings along the points that it is contrasted with, and the control condition."""
+
+    TYPED = "design=tabletop_sampled model=proximity"
+
+    def printed(self, contrast: str) -> str:
+        config = compose(self.TYPED.split())
+        return reproduce(config, "tabletop", ["proximity"], f"{RUN} {self.TYPED}", contrast, ["1", "4"])
+
+    def test_a_bin_is_kept_by_its_name(self) -> None:
+        line = self.printed("light_strength=0.2..0.6")
+        assert line == f"{RUN} {self.TYPED} design.keep.light_strength=[0.2..0.6] design.keep.seeds=[1,4]"
+
+    def test_the_printed_command_composes_to_the_points_of_both_bins_and_the_control_condition(self) -> None:
+        config = composed(self.printed("light_strength=0.2..0.6 & offset=-0.12..-0.06"))
+        assert config.designs["tabletop"].keep == {
+            "light_strength": ["0.2..0.6"],
+            "seeds": [1, 4],
+        }
+        found = parts.design(config, "tabletop").conditions()
+        assert {c["light_strength"] for c in found} == {"1", "0.2..0.6", "1..1.4"}
+        whole = parts.whole_design(config, "tabletop").conditions()
+        assert found == [c for c in whole if c["light_strength"] in ("1", "0.2..0.6", "1..1.4")]
+        assert [c["presence"] for c in found if not c.exact] == ["object", "ghost", "empty"]
+
+    def test_what_is_contrasted_with_the_mean_over_all_points_keeps_them_all(self) -> None:
+        assert "design.keep.distance" not in self.printed("distance=0.04..0.12")
+
+    def test_numbers_that_are_levels_are_quoted_for_the_shell_and_for_the_setting(self) -> None:
+        typed = """model=proximity design=tabletop_smoke 'design.factors.light_strength=["1","2"]'"""
+        config = compose(shlex.split(typed))
+        line = reproduce(config, "tabletop", ["proximity"], f"{RUN} {typed}", "light_strength=2", ["1"])
+        assert line.endswith("""'design.keep.light_strength=["1","2"]' design.keep.seeds=[1]""")
+        assert composed(line).designs["tabletop"].keep == {"light_strength": ["1", "2"], "seeds": [1]}
+
+
 class TestOfSeveralDesigns:
     """Only the networks that were shown the finding's scenes are asked again."""
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scenes.checks import bounding_box
 from scenes.manifest import SCENES
-from scenes.store import FLOOR, OBJECT, Store
+from scenes.store import FLOOR, OBJECT, TRUTH, Store
 
 H, W = 64, 80
 CONTROL = {"relation": "distinct", "light": "front", "cast_shadow": "soft"}
@@ -64,7 +65,7 @@ def write_scenes(folder: Path, root: Path, cells: Sequence[Cell]) -> None:
             depth = np.full((H, W), 0.5, dtype=np.float32)
             albedo = np.full((2, 3), 0.4, dtype=np.float32)
             store.write_image(cell.scene_id, {"rgb": rgb, "index": index, "depth": depth, "albedo": albedo})
-            store.write_shadow(cell.scene_id, shadow, np.zeros_like(shadow))
+            store.write_truth(cell.scene_id, drawn_truth(shadow, np.zeros_like(shadow)))
         seen = is_seen(cell)
         rows.append(
             {
@@ -74,12 +75,14 @@ def write_scenes(folder: Path, root: Path, cells: Sequence[Cell]) -> None:
                 "scene_set": "tabletop",
                 "block_id": str(cell.block),
                 "stratum": cell.stratum,
+                "values": "",
                 "status": "rejected" if rejected else "ok",
                 "reason": "object_not_visible" if rejected else "",
                 "shape": "box" if seen else "",
                 "distance_m": cell.distance / 100 if seen else np.nan,
                 "albedo_delta_e": {"equal": 0.0, "near": 6.0}.get(cell.levels["relation"], 31.0) if seen else np.nan,
                 "contour_delta_e": 4.0 if cell.levels["relation"] == "equal" else 31.0,
+                **measures(index == OBJECT, seen),
                 "object_px": float((index == OBJECT).sum()),
                 "shadow_px": float(shadow.sum()),
                 "outside_px": 0.0,
@@ -89,6 +92,18 @@ def write_scenes(folder: Path, root: Path, cells: Sequence[Cell]) -> None:
             }
         )
     SCENES.write(pd.DataFrame(rows), folder, ["presence", *CONTROL], csv=True)
+
+
+def drawn_truth(shadow: np.ndarray, outside: np.ndarray) -> dict[str, np.ndarray]:
+    """The truth of a drawn scene, which has neither distractors nor a glossy floor."""
+    return {**dict.fromkeys(TRUTH, np.zeros_like(shadow)), "shadow": shadow, "outside": outside}
+
+
+def measures(mask: np.ndarray, is_seen: bool) -> dict[str, float]:
+    """What the table of scenes says of an object that nothing hides, whose mask (H, W) is drawn."""
+    left, top, right, bottom = bounding_box(mask)
+    box = {"box_left": left, "box_top": top, "box_right": right, "box_bottom": bottom}
+    return {**box, "visible_fraction": 1.0 if is_seen else np.nan, "reflection_px": 0.0, "distractor_px": 0.0}
 
 
 def _drawn(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

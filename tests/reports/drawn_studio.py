@@ -11,6 +11,7 @@ from pathlib import Path
 import drawn_studio_analysis
 import numpy as np
 import pandas as pd
+from drawn_scenes import drawn_truth, measures
 from drawn_scores import save_maps
 from drawn_shots import CLASSES, CLASSIFIER, FACTORS, POSES, SIDE, Shot, share, shots
 
@@ -91,7 +92,7 @@ def _write_scenes(folder: Path, root: Path, made: Sequence[Shot]) -> None:
         rgb, index, shadow, outside = _drawn(shot)
         depth, albedo = np.full((SIDE, SIDE), 2.0, np.float32), np.full((2, 3), 0.4, np.float32)
         store.write_image(shot.scene_id, {"rgb": rgb, "index": index, "depth": depth, "albedo": albedo})
-        store.write_shadow(shot.scene_id, shadow, outside)
+        store.write_truth(shot.scene_id, drawn_truth(shadow, outside))
         is_seen = shot.presence == "object"
         rows.append(
             {
@@ -103,12 +104,14 @@ def _write_scenes(folder: Path, root: Path, made: Sequence[Shot]) -> None:
                 "scene_set": "studio",
                 "block_id": shot.block,
                 "stratum": shot.thing,
+                "values": "",
                 "status": "ok",
                 "reason": "",
                 "shape": shot.thing if is_seen else "none",
                 "distance_m": np.nan,
                 "albedo_delta_e": 40.0 if is_seen else np.nan,
                 "contour_delta_e": 25.0 if is_seen else np.nan,
+                **measures(index == OBJECT, is_seen),
                 "object_px": float((index == OBJECT).sum()),
                 "shadow_px": float(shadow.sum()),
                 "outside_px": float(outside.sum()),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import studio_scenes
+import truth_scenes
 from closed_form import EMPTY, GHOSTS, LIT, NEAR, SHAPES, SmallStore
 
 from scenes.renderer import WorkerSettings, render
@@ -35,6 +36,14 @@ def studio_rendered(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
     pytest.importorskip("bpy", reason="bpy is not installed: rendering needs Python 3.11")
     store = Store(tmp_path_factory.mktemp("studio"))
     return SmallStore(store, render(studio_scenes.ALL, store, WorkerSettings(count=2)))
+
+
+@pytest.fixture(scope="session")
+def truth_rendered(tmp_path_factory: pytest.TempPathFactory) -> SmallStore:
+    """The scenes named in truth_scenes, likewise, by one worker in the order they stand there."""
+    pytest.importorskip("bpy", reason="bpy is not installed: rendering needs Python 3.11")
+    store = Store(tmp_path_factory.mktemp("truth"))
+    return SmallStore(store, render(truth_scenes.ALL, store, WorkerSettings(count=1)))
 
 
 @pytest.fixture

@@ -93,16 +93,3 @@ def test_strips_outside_the_frame_block_what_a_slow_ray_says(level: str) -> None
 
 def test_without_blockers_nothing_is_shaded_from_outside() -> None:
     assert shadow.outside_shadow(scene("lemon", outside_shadow="unblocked")).max() == 0
-
-
-def test_the_five_regions_share_every_pixel_out() -> None:
-    from scenes.store import Render
-
-    rng = np.random.default_rng(0)
-    kind = rng.integers(0, 3, (20, 20))
-    fields = {n: (kind == i).astype(np.float32) for i, n in enumerate(("background", "floor", "object"))}
-    shade = {n: rng.random((20, 20)).astype(np.float32) * fields["floor"] for n in ("shadow", "outside")}
-    nothing = np.zeros((20, 20, 3), dtype=np.uint8)
-    render = Render(rgb=nothing, depth=fields["floor"], albedo=np.zeros((2, 3), np.float32), **fields, **shade)
-    assert render.regions().sum(axis=0) == pytest.approx(np.ones((20, 20)), abs=1e-6)
-    assert render.regions()[1] == pytest.approx(shade["shadow"])

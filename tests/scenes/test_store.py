@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from closed_form import a_scene, an_object
 
-from scenes.store import Store, StoreError
+from scenes.scene_spec import to_plain
+from scenes.store import TRUTH, Store, StoreError
 
 ID = "ab" + "0" * 30
+OTHER = "ab" + "1" * 30
 
 
 def filled(root: Path) -> Store:
@@ -27,10 +30,14 @@ def filled(root: Path) -> Store:
     return store
 
 
+def truth(**given: np.ndarray) -> dict[str, np.ndarray]:
+    return {**dict.fromkeys(TRUTH, np.zeros((2, 2), dtype=np.float32)), **given}
+
+
 def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
     store = filled(root)
     strength = np.array([[0.0, 0.5], [1.0, 0.9]], dtype=np.float32)
-    store.write_shadow(ID, strength, strength / 2)
+    store.write_truth(ID, truth(shadow=strength, outside=strength / 2))
     render = store.read(ID)
     assert render.rgb.reshape(-1).tolist() == list(range(12))
     assert render.object.tolist() == [[0, 0], [0, 1]]
@@ -40,7 +47,7 @@ def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
 
 def test_regions_sum_to_one_in_every_pixel(root: Path) -> None:
     store = filled(root)
-    store.write_shadow(ID, np.full((2, 2), 0.3, dtype=np.float32), np.zeros((2, 2), dtype=np.float32))
+    store.write_truth(ID, truth(shadow=np.full((2, 2), 0.3, dtype=np.float32)))
     assert store.read(ID).regions().sum(axis=0) == pytest.approx(np.ones((2, 2)))
 
 
@@ -56,18 +63,40 @@ def test_a_missing_scene_is_said(root: Path) -> None:
         Store(root).read(ID)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped byte"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped byte", "empty", "another scene's"])
 def test_a_damaged_file_is_never_taken_for_whole(root: Path, damage: str) -> None:
     store = filled(root)
     (file,) = root.rglob("*.scene")
     content = bytearray(file.read_bytes())
-    if damage == "truncated":
-        content = content[: len(content) // 2]
-    else:
+    if damage == "flipped byte":
         content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    if damage == "another scene's":
+        store.write_image(OTHER, {"rgb": np.zeros((2, 2, 3), dtype=np.uint8)})
+        content = bytearray(store.files(OTHER)[0].read_bytes())
+    file.write_bytes(content[: {"truncated": len(content) // 2, "empty": 0}.get(damage, len(content))])
     with pytest.raises(StoreError, match="corrupt"):
         store.read(ID)
+
+
+def test_a_scene_is_found_by_the_beginning_of_its_id(root: Path) -> None:
+    store = filled(root)
+    assert store.find("ab") == ID
+    store.write_image(OTHER, {"rgb": np.zeros((2, 2, 3), dtype=np.uint8)})
+    assert list(store.ids()) == [ID, OTHER]
+    assert store.find(OTHER[:4]) == OTHER
+    with pytest.raises(StoreError, match="2 scenes begin so"):
+        store.find("ab")
+    with pytest.raises(StoreError, match="no scene's id begins so"):
+        store.find("ff")
+
+
+def test_a_scene_knows_what_it_was_rendered_from(root: Path) -> None:
+    store = Store(root)
+    spec = a_scene(an_object())
+    store.write_image(spec.scene_id, {"rgb": np.zeros((2, 2, 3), dtype=np.uint8)}, spec)
+    assert to_plain(store.spec(spec.scene_id)) == to_plain(spec)
+    with pytest.raises(StoreError, match="does not say"):
+        filled(root).spec(ID)
 
 
 def test_no_partial_file_stays(root: Path) -> None:

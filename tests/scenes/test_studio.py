@@ -93,7 +93,9 @@ def test_the_sun_shines_from_where_the_key_light_stood_and_is_stronger() -> None
 
 
 def test_half_and_slats_are_compared_with_the_sun_that_nothing_blocks() -> None:
-    assert factors.partners(factors.REGISTRY["studio"], FACTORS) == {"outside_shadow": {"half": "unblocked", "slats": "unblocked"}}
+    assert factors.partners(factors.REGISTRY["studio"], FACTORS) == {
+        "outside_shadow": {"half": "unblocked", "slats": "unblocked"}
+    }
     with pytest.raises(DesignError, match="add it too"):
         factors.partners(factors.REGISTRY["studio"], {"outside_shadow": ("none", "slats")})
 
