@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from audit import constraints, schema
-from audit.config import PICTURES, SCENE_SETS, AuditConfig, ModelConfig
+from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig, ModelConfig
 from audit.schema import ConfigError
 from scenes.design import nearest
 
@@ -91,6 +91,8 @@ def dump(config: AuditConfig) -> str:
         for part in plain[plural].values():
             if part[name] is not None:
                 part[name] = _portable(part[name])
+    for asset in (a for design in plain["designs"].values() for a in design["assets"].values()):
+        asset["path"] = _portable(asset["path"])
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110))
 
 
@@ -340,13 +342,18 @@ def _finished(config: AuditConfig, experiment: str, shown: Sequence[str]) -> Aud
         paths=replace(config.paths, store=_expanded(config.paths.store), outputs=_expanded(config.paths.outputs)),
         training=replace(config.training, checkpoint=_expanded(config.training.checkpoint)),
         designs={
-            name: replace(design, pictures=design.pictures and _expanded(design.pictures))
+            name: _with_paths(design)
             for name, design in config.designs.items()
             if name in shown or not _is_scene_set(name)  # that one is refused below
         },
     )
     constraints.check(found)
     return found
+
+
+def _with_paths(design: DesignConfig) -> DesignConfig:
+    assets = {name: replace(asset, path=_expanded(asset.path)) for name, asset in design.assets.items()}
+    return replace(design, pictures=design.pictures and _expanded(design.pictures), assets=assets)
 
 
 def _expanded(path: str) -> str:

@@ -14,6 +14,20 @@ PICTURES = "pictures"  # the scene set without ground truth, which every network
 
 
 @dataclass(frozen=True)
+class AssetConfig:
+    """An object of the user's own for the studio. All in the file that a render would show is the object."""
+
+    path: str = ""  # the file: .blend, .glb, .gltf or .obj; scripts in it are never executed
+    classes: list[Any] = field(default_factory=list)  # ImageNet classes that are right for it, by name or index
+    elevation: float = 15.0  # degrees of the camera above the object's middle
+    fill: float = 0.6  # share of the frame that its larger side takes
+    yaw: float = 0.0  # degrees, counter-clockwise seen from above, that turn its front to the camera; 0: front is -y
+    up: str = "auto"  # axis of the file that points up: x, y, z, -x, -y, -z; auto: z of .blend, y of the others
+    stage: str = "room"  # what surrounds it: room, outdoors
+    unusual: str | None = None  # sRGB hex, its colour at object_color=unusual; null: a vivid one far from its own
+
+
+@dataclass(frozen=True)
 class DesignConfig:
     """Which scenes of one scene set: factors crossed or sampled, blocked by scene seed, and their arms."""
 
@@ -21,6 +35,7 @@ class DesignConfig:
     seeds: int = 24  # scene seeds (blocks), at least 8 for any verdict; in the studio: poses of each object
     objects: list[str] = field(default_factory=list)  # studio: the objects, a factor whose levels are not sampled
     classes: dict[str, list[Any]] = field(default_factory=dict)  # studio: object -> ImageNet classes, by name or index
+    assets: dict[str, AssetConfig] = field(default_factory=dict)  # studio: the user's own, which objects may then name
     crossing: str = "full"  # full: all combinations; one_at_a_time: each level, the others at control; or sampled by
     points: int = 64  # conditions sampled, each a setting of all factors; of sobol a power of two is balanced
     bins: int = 4  # even bins by which a sampled range is analysed

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit import parts
+from audit import object_constraints, parts
 from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig
 from audit.schema import ConfigError, show
-from scenes.assets import ASSETS
 from scenes.design import CROSSINGS, OBJECT, PRESENCE, Design, DesignError, nearest
-from scenes.factors import REGISTRY, controls, known, partners, validate
+from scenes.factors import REGISTRY, check_levels, controls, known, partners, validate
+from scenes.importing import UPWARD
+from scenes.studio import STAGES
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ RANGES: Mapping[str, Range] = {
     "designs.*.points": Range(2, 100_000),
     "designs.*.bins": Range(2, 100),
     "designs.*.max_scenes": AT_LEAST_ONE,
+    "designs.*.assets.*.elevation": Range(-30, 85),
+    "designs.*.assets.*.fill": Range(0.1, 0.9),
+    "designs.*.assets.*.yaw": Range(-360, 360),
     "designs.*.samples": Range(1, 65_536),
     "studio.size": Range(32, 4096),
     "studio.field_of_view": Range(5, 120),
@@ -90,6 +94,8 @@ RANGES: Mapping[str, Range] = {
 # dotted key -> the words it may be
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "designs.*.crossing": CROSSINGS,
+    "designs.*.assets.*.up": UPWARD,
+    "designs.*.assets.*.stage": tuple(STAGES),
     "models.*.task": tuple(SCENE_SETS),
     "models.*.outputs": ("logits", "probabilities"),
     "models.*.preprocessing.resize": ("bilinear", "linear", "area", "bicubic"),
@@ -200,7 +206,7 @@ def _check_design(config: AuditConfig, scene_set: str) -> None:
         whole = parts.whole_design(config, scene_set)
     except DesignError as error:
         raise ConfigError(f"{key}.factors: {error}") from error
-    _check_objects(scene_set, design)
+    object_constraints.check(scene_set, design)
     _check_keep(key, design, whole)
     size = parts.design(config, scene_set).size
     if size > design.max_scenes:
@@ -228,31 +234,6 @@ def _check_factors(key: str, scene_set: str, design: DesignConfig) -> None:
     for name, level in control.items():
         if partner := compared.get(name, {}).get(level):
             raise ConfigError(f"{key}.control.{name}={level}: is itself compared with {partner!r}; take that one")
-
-
-def _check_objects(scene_set: str, design: DesignConfig) -> None:
-    key = f"designs.{scene_set}.objects"
-    if scene_set != "studio":
-        if design.objects:
-            raise ConfigError(f"{key}=[{', '.join(design.objects)}]: the scene seed draws the objects of this set")
-        if design.classes:
-            raise ConfigError(f"designs.{scene_set}.classes: only objects of the studio have classes")
-        return
-    for thing, right in design.classes.items():
-        if thing not in ASSETS:
-            raise ConfigError(f"designs.studio.classes.{thing}: there is no such object; {nearest(thing, ASSETS)}")
-        if not right:
-            raise ConfigError(f"designs.studio.classes.{thing}=[]: at least one class has to count as right")
-        for value in right:
-            if type(value) not in (str, int):
-                raise ConfigError(f"designs.studio.classes.{thing}=[{show(value)}]: a class is a name or an index")
-    if not design.objects:
-        raise ConfigError(f"{key}=[]: at least one object is needed; valid: {', '.join(sorted(ASSETS))}")
-    for name in design.objects:
-        if name not in ASSETS:
-            raise ConfigError(f"{key}=[{name}]: there is no such object; {nearest(name, ASSETS)}")
-    if len(set(design.objects)) != len(design.objects):
-        raise ConfigError(f"{key}=[{', '.join(design.objects)}]: an object is named twice")
 
 
 def _check_keep(prefix: str, design: DesignConfig, whole: Design) -> None:
@@ -301,7 +282,7 @@ def _check_models(config: AuditConfig) -> None:
         if model.recipe is not None and PICTURES not in config.designs:
             modules = config.designs[scene_set].modules
             try:
-                validate(known(scene_set, modules), model.recipe)
+                check_levels(known(scene_set, modules), model.recipe)
             except DesignError as error:
                 raise ConfigError(f"models.{name}.recipe: {error}") from error
 

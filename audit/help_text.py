@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import composition, constraints, schema
+from audit.config import AssetConfig
 from scenes.assets import ASSETS
 from scenes.factors import REGISTRY
 
@@ -90,7 +91,12 @@ def lines(program: str, config_dir: Path | None = None) -> Iterator[str]:
                 yield from _row(f"{scene_set}, {factor.NAME}: {level}", meaning + beside, 40)
     yield ""
     yield "objects of the studio: design.objects=[OBJECT,OBJECT], design.keep.object=[OBJECT]"
-    yield f"  {', '.join(sorted(ASSETS))}"
+    yield from (f"  {line}" for line in textwrap.wrap(", ".join(sorted(ASSETS)), WIDTH - 2))
+    yield ""
+    yield "an object of your own: NAME among design.objects, and of it path and classes at least; scripts never run"
+    for key, comment in schema.fields(AssetConfig, "design.assets.NAME."):
+        default = getattr(AssetConfig(), key.rpartition(".")[2])
+        yield from _row(f"{key}={_inline(default)}", _note(key.replace("NAME", "*"), comment), 46)
     yield ""
     yield "settings: KEY=VALUE, here with their defaults; model.KEY means the only model, else models.NAME.KEY;"
     yield "design.KEY the only design, else designs.SCENE_SET.KEY"

@@ -68,16 +68,17 @@ def _classes(config: AuditConfig) -> Mapping[str, Sequence[int]]:
     """Object -> the ImageNet classes that count as right: its own, or those the studio's design names instead."""
     own = {name: asset.imagenet for name, asset in ASSETS.items()}
     studio = config.designs.get(SCENE_SETS["classification"])
-    if studio is None or not studio.classes:
+    if studio is None or not (studio.classes or studio.assets):
         return own
-    from audit.models.classification_task import classes_of
+    from audit.models.classification_task import classes_named, classes_of
 
-    return classes_of(studio.classes, own)
+    users = {n: classes_named(f"design.assets.{n}.classes", a.classes) for n, a in studio.assets.items()}
+    return classes_of(studio.classes, {**own, **users})
 
 
 def _check_recipe(config: AuditConfig, adapter: Adapter) -> None:
     """A recipe speaks of factors and levels that exist; a misspelt one would mark every finding as expected."""
     try:
-        factors.validate(parts.known_factors(config, adapter.task.scene_set), adapter.recipe or {})
+        factors.check_levels(parts.known_factors(config, adapter.task.scene_set), adapter.recipe or {})
     except DesignError as error:
         raise DesignError(f"recipe of model {adapter.name}: {error}") from None

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from audit.config import PICTURES, AuditConfig
 from scenes import factors, studio, tabletop
+from scenes.assets import own
+from scenes.assets.asset import Asset
 from scenes.design import OBJECT, PRESENCE, Design, DesignError
+from scenes.importing import bring_in
 from scenes.planning import Planned, Quality
 from scenes.proximity import Robot, Sensor
 from scenes.renderer import WorkerSettings
+from scenes.scene_spec import SceneError
 from scenes.store import Store
 from scenes.studio import View
 from scenes.tabletop import Camera
@@ -104,7 +108,23 @@ def plan(config: AuditConfig, scene_sets: Iterable[str]) -> list[Planned]:
         if scene_set == "tabletop":
             found += tabletop.plan(cells, camera(config), robot(config), grade, known)
         else:
-            found += studio.plan(cells, view(config), grade, known)
+            found += studio.plan(cells, view(config), grade, known, own_assets(config, scene_set))
+    return found
+
+
+def own_assets(config: AuditConfig, scene_set: str) -> dict[str, Asset]:
+    """The user's own assets that the design shows, by name; those that the store lacks are brought in, by Blender.
+
+    Raises DesignError, which names the setting, for a file that cannot be used.
+    """
+    d, found = config.designs[scene_set], {}
+    for name in (name for name in d.objects if name in d.assets):
+        a = d.assets[name]
+        try:
+            imported = bring_in(Path(a.path), Path(config.paths.store), a.up, a.yaw)
+        except SceneError as error:
+            raise DesignError(f"designs.{scene_set}.assets.{name}.path={error}") from error
+        found[name] = own.declared(name, imported, a.elevation, a.fill, a.stage, a.unusual)
     return found
 
 

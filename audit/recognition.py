@@ -34,7 +34,7 @@ def recognition_table(config: AuditConfig) -> pd.DataFrame:
     design = config.designs[STUDIO]
     control = parts.design(config, STUDIO).control
     only = {factor: [control[factor]] for factor in design.factors}
-    plain = dataclasses.replace(design, objects=list(ASSETS), factors=only, arms=False, keep={})
+    plain = dataclasses.replace(design, objects=[*ASSETS, *design.assets], factors=only, arms=False, keep={})
     here = dataclasses.replace(config, designs={STUDIO: plain})
     models = {n: m for n, m in config.models.items() if SCENE_SETS[m.task] == STUDIO}
     adapters = load_models(dataclasses.replace(here, models=models)).adapters
@@ -55,10 +55,8 @@ def _of_model(adapter: Adapter, views: Sequence[Planned], images: Pixels, batch:
     found = scores.pivot(index="row", columns="metric", values="value")
     first = task.answers(probability, label).query("rank == 1").set_index("row")
     rows = []
-    for thing in ASSETS:
+    for thing in dict.fromkeys(p.cell.condition[OBJECT] for p in views):
         mine = [i for i, p in enumerate(views) if p.cell.condition[OBJECT] == thing]
-        if not mine:
-            continue
         wrong = first.loc[mine][~first.loc[mine, "is_right"]]["answer"]
         rows.append(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pandas as pd
 from reports import words
 from reports.levels import counting_order, ordered
 from reports.run_record import RunRecord
-from scenes.design import OBJECT
+from scenes.design import OBJECT, PRESENCE
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,11 @@ def pairs_by_block(record: RunRecord, comparison: Comparison) -> dict[str, Pair]
 
     Ties go to the other factors at control. Blocks without a usable pair are left out.
     """
-    others = [f for f in record.levels if f not in comparison.levels]
-    choices = [ordered(record.levels[f], [record.control[f]]) for f in others]
+    shown = _others(record, comparison)
     out: dict[str, Pair] = {}
     for block in record.blocks_of(comparison.levels.get(OBJECT)):
-        for combination in itertools.product(*choices):
-            pair = _pair(record, comparison, dict(zip(others, combination, strict=True)), block)
+        for others in shown.get(block, ()):
+            pair = _pair(record, comparison, others, block)
             best = out.get(block)
             if pair is not None and (best is None or (not math.isnan(pair.worse) and not best.worse >= pair.worse)):
                 out[block] = pair
@@ -67,6 +65,20 @@ def choose(pairs: Mapping[str, Pair], named: Sequence[str]) -> list[tuple[str, s
     if middle is not None and middle not in worst:
         chosen.append((middle, "the block in the middle"))
     return chosen
+
+
+def _others(record: RunRecord, comparison: Comparison) -> dict[str, list[dict[str, str]]]:
+    """Block -> the levels of the other factors in its cells at the finding's levels, at control first.
+
+    Only cells of the design: with many factors those are next to none of all combinations.
+    """
+    rank = {f: {v: i for i, v in enumerate(ordered(vs, [record.control[f]]))} for f, vs in record.levels.items()}
+    out: dict[str, list[dict[str, str]]] = {}
+    for *of_cell, presence, block in record.cells:
+        levels = dict(zip(record.levels, of_cell, strict=True))
+        if presence == record.control[PRESENCE] and all(comparison.levels.get(f, v) == v for f, v in levels.items()):
+            out.setdefault(block, []).append({f: v for f, v in levels.items() if f not in comparison.levels})
+    return {block: sorted(of, key=lambda o: [rank[f][v] for f, v in o.items()]) for block, of in out.items()}
 
 
 def _pair(record: RunRecord, comparison: Comparison, rest: Mapping[str, str], block: str) -> Pair | None:

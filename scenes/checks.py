@@ -155,9 +155,8 @@ def visible_fraction(
 def _widened(camera: CameraSpec, things: list[ObjectSpec]) -> CameraSpec:
     """The camera with the picture continued on all sides, pixel by pixel, until the objects are in it."""
     corners = [shadow.prism(o) for o in things if o.shape in SHAPES]
-    u, v, depth = proximity.project(
-        np.concatenate([*corners, *(p.reshape(-1, 3) for p in silhouette.pieces_of(things))]), camera
-    )
+    points = [piece.reshape(-1, 3) for piece in (*corners, *silhouette.pieces_of(things))]
+    u, v, depth = proximity.project(np.concatenate(points), camera)
     more = []
     for place, length in ((u, camera.width), (v, camera.height)):
         beyond = np.maximum(-place, place - length)[depth > silhouette.NEAREST].max(initial=0.0)

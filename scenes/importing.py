@@ -26,6 +26,7 @@ from scenes.assets import own
 from scenes.assets.own import OwnAsset
 from scenes.design import nearest
 from scenes.scene_spec import SceneError
+from scenes.store import ASSETS
 
 SUFFIXES = (".blend", ".glb", ".gltf", ".obj")
 UPWARD = ("auto", "x", "y", "z", "-x", "-y", "-z")  # auto: as the format has it, z of .blend and y of the others
@@ -46,7 +47,7 @@ def bring_in(path: Path, root: Path, up: str = "auto", yaw: float = 0.0) -> OwnA
     """
     content = _content(path)
     digest = _digest(content, path, up, yaw)
-    folder = root / own.FOLDER
+    folder = root / ASSETS
     file = _kept(folder, digest, path)
     if file is None:
         if importlib.util.find_spec("bpy") is None:
@@ -176,8 +177,10 @@ def _asked(path: Path, request: dict[str, Any]) -> dict[str, Any]:
         raise SceneError(f"{path}: Blender did not bring it in within {TIMEOUT:g} s; make it simpler") from None
     except ValueError:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        why = f"Blender was ended by signal {-done.returncode}" if done.returncode < 0 else (said or ["no message"])[-1]
-        raise _unreadable(path, why) from None
+        if done.returncode < 0:
+            raise _unreadable(path, f"Blender was ended by signal {-done.returncode}") from None
+        why = said[-1] if said else "no message"
+        raise SceneError(f"{path}: Blender could not bring it in ({why}): run 'python -m audit doctor'") from None
     return reply
 
 

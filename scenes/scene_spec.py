@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,14 +116,14 @@ class SceneSpec:
     def scene_id(self) -> str:
         """Content hash, 32 hex digits: this spec, the schema, the Blender version and the builders' source."""
         content = {
-            "spec": _without_folders(to_plain(self)),
+            "spec": without_folders(to_plain(self)),
             "schema": SCHEMA_VERSION,
             "blender": BLENDER_VERSION,
             "builders": _builders_digest(),
             "assets": [
-                _asset_digest(o.shape)
+                _asset_digest("own" if o.file else o.shape)
                 for o in (*self.objects, *self.distractors)
-                if o.shape not in SHAPES and not o.file
+                if o.shape not in SHAPES
             ],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
@@ -156,10 +157,22 @@ def from_plain(data: dict[str, Any]) -> SceneSpec:
     )
 
 
-def _without_folders(data: dict[str, Any]) -> dict[str, Any]:
+def without_folders(data: dict[str, Any]) -> dict[str, Any]:
     """The plain spec with the files of assets named alone: moving the store is no other scene."""
-    named = {kind: [{**o, "file": Path(o["file"]).name} for o in data[kind]] for kind in ("objects", "distractors")}
-    return {**data, **named}
+    return _with_files(data, lambda file: Path(file).name)
+
+
+def in_folder(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The inverse: the files of assets in that folder."""
+    return _with_files(data, lambda file: str(folder / file))
+
+
+def _with_files(data: dict[str, Any], renamed: Callable[[str], str]) -> dict[str, Any]:
+    things = {
+        kind: [{**o, "file": renamed(o["file"])} if o["file"] else o for o in data[kind]]
+        for kind in ("objects", "distractors")
+    }
+    return {**data, **things}
 
 
 def _object(data: dict[str, Any]) -> ObjectSpec:

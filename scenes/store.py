@@ -4,7 +4,7 @@ Files: `<root>/<two hex digits>/<scene_id>.scene` and, apart because training ne
 where `rule` is a digest of the source that computes it. Each is a sha256 digest followed by a compressed npz; it is
 written beside its place and renamed, so a file is whole or not there. The digest is over the file's name too: another
 scene's file under this name is as corrupt as a flipped byte. Nothing is flushed to the disk before the renaming: what a
-power failure takes is found by its digest, and rendered again.
+power failure takes is found by its digest, and rendered again. `<root>/assets/` holds users' own (scenes.assets.own).
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.scene_spec import SceneSpec, from_plain, to_plain
+from scenes.scene_spec import SceneSpec, from_plain, in_folder, to_plain, without_folders
 
 # values of the index pass: 0 background, then the floor, the objects from OBJECT on, distractors from DISTRACTOR on
 FLOOR, OBJECT, DISTRACTOR = 1, 2, 128
+ASSETS = "assets"  # the folder of users' own
 TRUTH = ("shadow", "distractor_shadow", "outside", "reflection")  # as in Render; in the order in which they count
 _IMAGE = ".scene"
 _SPEC = "spec"  # of the image's arrays: the SceneSpec as JSON
@@ -102,7 +103,7 @@ class Store:
 
     def write_image(self, scene_id: str, arrays: Mapping[str, NDArray[Any]], spec: SceneSpec | None = None) -> None:
         """rgb uint8 (H, W, 3), index uint8 (H, W), depth float32 (H, W), albedo float32 (2, 3), and what they show."""
-        text = b"" if spec is None else json.dumps(to_plain(spec), sort_keys=True).encode()
+        text = b"" if spec is None else json.dumps(without_folders(to_plain(spec)), sort_keys=True).encode()
         self._save(scene_id, _IMAGE, {**arrays, _SPEC: np.frombuffer(text, dtype=np.uint8)})
 
     def write_truth(self, scene_id: str, truth: Mapping[str, NDArray[np.float32]]) -> None:
@@ -114,7 +115,7 @@ class Store:
         text = self._load(scene_id, _IMAGE)[_SPEC].tobytes()
         if not text:
             raise StoreError(f"scene {scene_id}: the store does not say what it was rendered from")
-        return from_plain(json.loads(text))
+        return from_plain(in_folder(json.loads(text), self.root / ASSETS))
 
     def ids(self) -> Iterator[str]:
         """The ids of all scenes that have a picture, in order."""
@@ -185,6 +186,6 @@ def _digest(name: str, content: bytes) -> bytes:
 @cache
 def _shadow() -> str:
     folder = Path(__file__).parent
-    sources = ("truth.py", "shadow.py", "silhouette.py", "reflection.py")
+    sources = ("truth.py", "shadow.py", "silhouette.py", "triangles.py", "reflection.py")
     source = b"".join((folder / name).read_bytes() for name in sources)
     return f".{hashlib.sha256(source).hexdigest()[:8]}.shadow"

@@ -20,7 +20,28 @@ from scenes.scene_spec import CameraSpec, MaterialSpec, ObjectSpec, SceneError, 
 from scenes.standing import GAP
 from scenes.tabletop import Camera, draw_material, draw_obstacle
 
-RECIPE = {"relation": ["distinct"], "light": ["front"], "cast_shadow": ["soft"], "presence": ["object", "empty"]}
+# Factor -> levels, numbers and ranges that these scenes hold: what a finding beyond them has to be read against.
+RECIPE = {
+    "relation": ["distinct"],
+    "color_difference": ["15..26"],
+    "object_color": ["drawn"],
+    "light": ["front"],
+    "light_strength": ["0.6..1.4"],
+    "light_color": ["neutral"],
+    "cast_shadow": ["soft"],
+    "outside_shadow": ["none"],
+    "floor_texture": ["drawn", "plain", "noise", "checker", "stripes", "speckle"],
+    "floor_color": ["drawn", "grey", "brown"],
+    "floor_gloss": ["drawn", "matt"],
+    "shape": ["drawn", "box", "cylinder", "sphere"],
+    "distance": ["drawn", "0.02..0.4"],
+    "offset": ["drawn", "-0.12..0.12"],
+    "yaw": ["drawn", "0..180"],
+    "camera_pitch": ["drawn", "52..60"],
+    "field_of_view": ["configured"],
+    "distractors": ["none"],
+    "presence": ["object", "empty"],
+}
 EMPTY_SHARE = 0.15
 SECOND_SHARE = 0.2  # of scenes with an obstacle, those with two
 LEAST_DIFFERENCE = 15.0  # CIEDE2000

@@ -12,7 +12,7 @@ _TOUCH = 1e-6  # px by which triangles are widened, so that no centre falls betw
 
 
 def beyond(triangles: Array, height: Array) -> Array:
-    """What of triangles (m, 3, 3) lies above a plane, as triangles (k, 3, 3); height (m, 3): of their corners above it."""
+    """What of triangles (m, 3, 3) lies above a plane, as triangles (k, 3, 3); height (m, 3): of corners, above it."""
     is_above = height > 0
     count = is_above.sum(axis=1)
     parts = [triangles[count == 3]]
@@ -20,10 +20,8 @@ def beyond(triangles: Array, height: Array) -> Array:
         cut = count == alone
         first = np.argmax(is_above[cut] == (alone == 1), axis=1)[:, None]
         order = (first + np.arange(3)) % 3
-        at, corner = (
-            np.take_along_axis(height[cut], order, axis=1),
-            triangles[cut][np.arange(len(order))[:, None], order],
-        )
+        at = np.take_along_axis(height[cut], order, axis=1)
+        corner = np.take_along_axis(triangles[cut], order[..., None], axis=1)
         share = at[:, :1] / (at[:, :1] - at[:, 1:])
         a, b, c = np.moveaxis(corner, 1, 0)
         ab, ac = a + share[:, :1] * (b - a), a + share[:, 1:] * (c - a)

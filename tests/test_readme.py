@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from scenes.store import Store
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.strip().splitlines()]
 TINY_TRAINING = "training.scenes=12 training.held_out=8 training.epochs=1"
+SMALLER = {
+    "design=tabletop_factors": "design.seeds=1",
+    "design=tabletop_sampled": "design.points=4 design.seeds=1",
+    "verify": "renderer.verify=2",
+}
 IN_VENV = Path(sys.prefix) == ROOT / ".venv"
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
@@ -26,8 +33,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a user works: with the module and the weights that the README's example speaks of."""
     pytest.importorskip("bpy", reason="bpy is not installed: rendering needs Python 3.11")
     folder = tmp_path_factory.mktemp("readme")
-    (module,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    (folder / "my_network.py").write_text(module)
+    for name, module in re.findall(r"`(\w+\.py)`[^`]*```python\n(.*?)```", README, re.S):
+        (folder / name).write_text(module)
     code = "import torch, my_network; torch.save(my_network.build().state_dict(), 'my_weights.pt')"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     (folder / "audit").mkdir()
@@ -46,6 +53,9 @@ def adapted(command: str, folder: Path) -> list[str]:
         return [*words[:2], f"ARGS={' '.join([given, small, *settings])}"]
     assert words[:3] == ["python", "-m", "audit"], command
     plain = words[3] in ("doctor", "plan")
+    if words[3] == "show":
+        words[4] = next(Store(folder / "store").ids())
+    settings += [s for word, small in SMALLER.items() if word in words for s in small.split()]
     if any("squeezenet1_0" in w for w in words):
         weights = ROOT.parent / "shared" / "weights" / "squeezenet1_0.safetensors"
         if not weights.is_file():

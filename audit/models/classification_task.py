@@ -91,10 +91,15 @@ def classes_of(
         setting = f"design.classes.{thing}"
         if thing not in objects:
             raise ModelError(f"{setting}: there is no such object; {nearest(thing, objects)}")
-        if not texts:
-            raise ModelError(f"{setting}=[]: at least one class has to count as right")
-        try:
-            found[thing] = tuple(dict.fromkeys(class_index(str(text)) for text in texts))
-        except ModelError as error:
-            raise ModelError(f"{setting}: {error}") from None
+        found[thing] = classes_named(setting, texts)
     return found
+
+
+def classes_named(setting: str, texts: Sequence[object]) -> tuple[int, ...]:
+    """The ImageNet indices of classes given by name or index. Raises ModelError, which names the setting."""
+    if not texts:
+        raise ModelError(f"{setting}=[]: at least one class has to count as right")
+    try:
+        return tuple(dict.fromkeys(class_index(str(text)) for text in texts))
+    except ModelError as error:
+        raise ModelError(f"{setting}: {error}") from None

@@ -21,7 +21,6 @@ from scenes.assets.solids import Array, Indices, Part, Surface
 from scenes.color import delta_e
 from scenes.scene_spec import ObjectSpec, SceneError, Vector3
 
-FOLDER = "assets"  # of a store
 VIVID = ("c01820", "e07010", "d8c010", "20a040", "10a0b0", "2a50d0", "7a3cc0", "d020a0")  # sRGB, of every hue
 
 

@@ -38,7 +38,7 @@ ASSET = Asset(
     natural=linear("1a1a1a"),
     unusual=linear("e060b0"),
     elevation=40.0,
-    fill=0.65,
+    fill=0.75,
     stage="room",
     parts=parts,
 )

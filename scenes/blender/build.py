@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from scenes import assets, obstacles
-from scenes.blender import materials, meshes
+from scenes.blender import materials, meshes, own_assets, own_materials
 from scenes.footprint import ROUND_SIDES
 from scenes.proximity import camera_axes
 from scenes.scene_spec import (
@@ -29,6 +29,10 @@ from scenes.store import DISTRACTOR, FLOOR, OBJECT
 
 ALBEDO = "Albedo"  # name of the pass
 FLOOR_HALF = 30.0  # m
+_KINDS = (
+    *("objects", "collections", "meshes", "lights", "cameras", "materials", "worlds"),
+    *("node_groups", "images", "textures", "libraries"),  # of a user's own asset
+)
 RAYS = ("camera", "diffuse", "glossy", "transmission", "volume_scatter")  # all but shadow rays
 
 
@@ -46,10 +50,11 @@ def build(spec: SceneSpec) -> None:
 
 def clear() -> None:
     """Remove every datablock, so nothing of the last scene is left to matter."""
-    for kind in ("objects", "collections", "meshes", "lights", "cameras", "materials", "worlds"):
+    for kind in _KINDS:
         collection = getattr(bpy.data, kind)
         for block in list(collection):
-            collection.remove(block)
+            if getattr(block, "type", "") != "RENDER_RESULT":  # the session's own
+                collection.remove(block)
 
 
 def _linked(name: str, data: bpy.types.ID) -> bpy.types.Object:
@@ -85,6 +90,8 @@ def _built(thing: ObjectSpec, name: str) -> list[bpy.types.Object]:
         return [_shape(thing, name)]
     if thing.shape in OBSTACLES:
         return [_obstacle(thing, name)]
+    if thing.file:
+        return own_assets.add(name, thing)
     return meshes.add(name, assets.of_object(thing))
 
 
@@ -141,14 +148,12 @@ def _show_albedo() -> None:
     at a low angle a quarter.
     """
     for material in bpy.data.materials:
-        tree = material.node_tree
-        (shader,) = (node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
-        color = shader.inputs["Base Color"]
-        output = tree.nodes.new("ShaderNodeOutputAOV")
-        output.aov_name = ALBEDO
-        output.inputs["Color"].default_value = color.default_value
-        for link in color.links:
-            tree.links.new(link.from_socket, output.inputs["Color"])
+        for tree, color in own_materials.base_colors(material.node_tree)[:1]:
+            output = tree.nodes.new("ShaderNodeOutputAOV")
+            output.aov_name = ALBEDO
+            output.inputs["Color"].default_value = color.default_value
+            for link in color.links:
+                tree.links.new(link.from_socket, output.inputs["Color"])
 
 
 def _key_lights(spec: SceneSpec, objects: Sequence[bpy.types.Object], others: Sequence[bpy.types.Object]) -> None:

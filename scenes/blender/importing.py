@@ -1,7 +1,7 @@
 """`python -m scenes.blender.importing`: a user's own file as plain geometry, and as a .blend of meshes and materials.
 
-The request is JSON on stdin (path, up, yaw, and the folder to write to), the answer JSON on the old stdout. No script in
-the file is executed: Blender opens it with scripts off, and what is written holds no text, no driver and no handler.
+The request is JSON on stdin (path, up, yaw, and the folder to write to), the answer JSON on the old stdout. No script
+in the file is executed: Blender opens it with scripts off, and what is written holds no text, driver or handler.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bmesh
 import bpy
 import numpy as np
 from mathutils import Matrix
 
 from scenes import checks
-from scenes.assets import own
 from scenes.blender import own_materials
 from scenes.blender.session import session
 from scenes.framing import camera_at
@@ -89,7 +87,8 @@ def _open(path: Path) -> None:
             bpy.ops.import_scene.gltf(filepath=str(path))
     except RuntimeError as error:
         said = str(error).strip().splitlines()
-        raise SceneError(f"is no {suffix} file that can be read ({said[-1] if said else 'no message'}); export it again") from None
+        why = said[-1] if said else "no message"
+        raise SceneError(f"is no {suffix} file that can be read ({why}); export it again") from None
 
 
 def _turned(path: Path, up: str, yaw: float) -> Matrix:
@@ -214,14 +213,9 @@ def _drawn(meshes: list[bpy.types.Mesh]) -> tuple[np.ndarray, np.ndarray]:
 
 def _simpler(mesh: bpy.types.Mesh, share: float) -> bpy.types.Mesh:
     """A copy with about that share of the triangles. Vertices that a format split at seams are welded before."""
-    whole = bmesh.new()
-    whole.from_mesh(mesh)
-    bmesh.ops.remove_doubles(whole, verts=whole.verts, dist=WELD)
-    copy = bpy.data.meshes.new(mesh.name)
-    whole.to_mesh(copy)
-    whole.free()
-    thing = bpy.data.objects.new(mesh.name, copy)
+    thing = bpy.data.objects.new(mesh.name, mesh)
     bpy.context.scene.collection.objects.link(thing)
+    thing.modifiers.new("weld", "WELD").merge_threshold = WELD
     thing.modifiers.new("simpler", "DECIMATE").ratio = share
     evaluated = bpy.context.evaluated_depsgraph_get()
     return bpy.data.meshes.new_from_object(thing.evaluated_get(evaluated), depsgraph=evaluated)

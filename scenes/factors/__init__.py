@@ -65,6 +65,7 @@ __all__ = [
     "Range",
     "Span",
     "apply",
+    "check_levels",
     "controls",
     "known",
     "partners",
@@ -194,25 +195,30 @@ def sampled(factors: Mapping[str, Sequence[str]]) -> dict[str, tuple[float, floa
 
 
 def validate(factors_known: Known, factors: Mapping[str, Sequence[str]]) -> None:
-    """Raise DesignError for an unknown factor or level, one out of range, no string, or named twice, or no levels."""
+    """Raise DesignError for what `check_levels` refuses, levels named twice, and factors that set the same thing."""
+    check_levels(factors_known, factors)
     for name, levels in factors.items():
-        if name not in factors_known:
-            raise DesignError(f"unknown factor {name!r}: {nearest(name, factors_known)}")
-        factor = factors_known[name]
-        if not levels:
-            raise DesignError(f"factor {name!r} has no levels")
-        for level in levels:
-            if not isinstance(level, str):
-                raise DesignError(f"level {level!r} of factor {name!r} is no string; quote it, and write none, not off")
-            _check_level(factor, level)
         whole = expanded({name: levels})[name]
         if len(set(whole)) != len(whole):
             raise DesignError(f"factor {name!r} names a level twice: {', '.join(whole)}")
         if len(levels) > 1 and any((s := span(v)) is not None and s.count is None for v in levels):
             raise DesignError(f"factor {name!r} has a range to sample beside other levels: a range stands alone")
-        for other in getattr(factor, "EXCLUDES", ()):
+        for other in getattr(factors_known[name], "EXCLUDES", ()):
             if other in factors:
                 raise DesignError(f"factors {name!r} and {other!r} set the same thing; leave one of them out")
+
+
+def check_levels(factors_known: Known, factors: Mapping[str, Sequence[str]]) -> None:
+    """Raise DesignError for an unknown factor or level, one out of range or no string, or a factor without levels."""
+    for name, levels in factors.items():
+        if name not in factors_known:
+            raise DesignError(f"unknown factor {name!r}: {nearest(name, factors_known)}")
+        if not levels:
+            raise DesignError(f"factor {name!r} has no levels")
+        for level in levels:
+            if not isinstance(level, str):
+                raise DesignError(f"level {level!r} of factor {name!r} is no string; quote it, and write none, not off")
+            _check_level(factors_known[name], level)
 
 
 def _check_level(factor: Factor, level: str) -> None:

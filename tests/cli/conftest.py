@@ -16,7 +16,7 @@ import audit
 def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read_once: None) -> Stages:
     """Stand-in stages, in an empty current folder."""
     found = Stages()
-    for name, verbs in {"pipeline": ("run", "plan", "render"), "training": ("train",)}.items():
+    for name, verbs in {"pipeline": ("run", "render"), "estimate": ("plan",), "training": ("train",)}.items():
         module = ModuleType(f"audit.{name}")
         for verb in verbs:
             setattr(module, verb, getattr(found, verb))
@@ -24,6 +24,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read_once: None) -> 
         monkeypatch.setattr(audit, name, module, raising=False)
     page = ModuleType("reports")
     page.write_report = found.write_report  # type: ignore[attr-defined]
+    page.write_scene = found.write_scene  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "reports", page)
     monkeypatch.chdir(tmp_path)
     return found

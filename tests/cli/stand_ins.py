@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from audit.config import AuditConfig
+from scenes.store import Store
 
 
 @dataclass
 class Stages:
-    """Stand-ins for audit.pipeline, audit.training and reports."""
+    """Stand-ins for audit.pipeline, audit.estimate, audit.training and reports."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     exit_code: int = 0
@@ -48,6 +49,10 @@ class Stages:
     def train(self, config: AuditConfig) -> int:
         self._do("train", config)
         return self.exit_code
+
+    def write_scene(self, store: Store, scene_id: str, folder: Path) -> list[str]:
+        self._do("write_scene", store, scene_id, folder)
+        return [f"picture   {folder / 'picture.png'}"]
 
     def write_report(self, run_dir: Path, store_root: Path) -> Path:
         self._do("write_report", run_dir, store_root)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stand_ins import Stages
 
 from audit import cli
 from audit.composition import compose, dump
 from audit.config import AuditConfig
+from scenes.store import Store
 
 
 def test_run_audits_writes_the_page_and_prints_verdict_and_page(
@@ -52,6 +54,34 @@ def test_plan_prints_its_lines_and_makes_no_folder(stages: Stages, capsys: pytes
     assert not list(Path().iterdir())
 
 
+def test_show_finds_the_scene_by_the_beginning_of_its_id_and_writes_it_out(
+    stages: Stages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = "ab" + 30 * "0"
+    Store(Path("kept")).write_image(scene, {"rgb": np.zeros((2, 2, 3), dtype=np.uint8)})
+    assert cli.main(["show", "ab0", "paths.store=kept"]) == 0
+    assert stages.calls[0][2:] == (scene, Path("outputs/scenes") / scene)
+    assert "picture.png" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("stages")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["show"], "show takes the id of one scene, or its beginning"),
+        (["show", "ab", "cd"], "show takes the id of one scene, or its beginning"),
+        (["show", "ab", "paths.store=kept"], "no scene's id begins so"),
+    ],
+)
+def test_a_scene_that_cannot_be_shown_is_one_line(
+    typed: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(typed) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", ["render", "train"])
 def test_render_and_train_pass_configuration_in_and_exit_code_out(verb: str, stages: Stages) -> None:
     stages.exit_code = 5
@@ -61,39 +91,42 @@ def test_render_and_train_pass_configuration_in_and_exit_code_out(verb: str, sta
 
 
 class TestBench:
-    """`bench noise|assets` measures and prints a table."""
+    """`bench noise|assets|render` measures and prints a table."""
 
     @pytest.fixture
     def measured(self, stages: Stages, monkeypatch: pytest.MonkeyPatch) -> Stages:
-        def measure(subject: str) -> Callable[[AuditConfig], int]:
-            def measured(config: AuditConfig) -> int:
+        def measure(subject: str) -> Callable[[AuditConfig], list[str]]:
+            def measured(config: AuditConfig) -> list[str]:
                 stages.plan(config)
-                return len(subject)
+                return [f"{subject} measured"]
 
             return measured
 
         monkeypatch.setattr(cli, "BENCHES", {subject: measure(subject) for subject in cli.BENCHES})
         return stages
 
-    @pytest.mark.parametrize("subject", ["noise", "assets"])
-    def test_it_hands_on_the_configuration_and_the_exit_code(self, subject: str, measured: Stages) -> None:
-        assert cli.main(["bench", subject, "experiment=imagenet_objects", "seed=4"]) == len(subject)
+    @pytest.mark.parametrize("subject", ["noise", "assets", "render"])
+    def test_it_hands_the_configuration_on_and_prints_the_lines(
+        self, subject: str, measured: Stages, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.main(["bench", subject, "experiment=imagenet_objects", "seed=4"]) == 0
+        assert capsys.readouterr().out == f"{subject} measured\n"
         (_, config) = measured.calls[0]
         assert (config.experiment, config.seed) == ("imagenet_objects", 4)
 
     @pytest.mark.parametrize("typed", [["seed=4", "noise"], ["noise", "paths.store=there"]])
     def test_settings_may_stand_before_and_behind(self, typed: list[str], measured: Stages) -> None:
-        assert cli.main(["bench", *typed]) == len("noise")
+        assert cli.main(["bench", *typed]) == 0
         assert len(measured.calls) == 1
 
     @pytest.mark.parametrize(
         ("typed", "says"),
         [
-            ([], "bench: what is to be measured? valid: noise, assets"),
-            (["seed=4"], "bench: what is to be measured? valid: noise, assets"),
-            (["nois"], "bench nois: what is to be measured? did you mean 'noise'? valid: assets, noise"),
-            (["speed"], "bench speed: what is to be measured? valid: assets, noise"),
-            (["noise", "assets"], "bench noise assets: what is to be measured? valid: noise, assets"),
+            ([], "bench: what is to be measured? valid: noise, assets, render"),
+            (["seed=4"], "bench: what is to be measured? valid: noise, assets, render"),
+            (["nois"], "bench nois: what is to be measured? did you mean 'noise'? valid: assets, noise, render"),
+            (["speed"], "bench speed: what is to be measured? valid: assets, noise, render"),
+            (["noise", "assets"], "bench noise assets: what is to be measured? valid: noise, assets, render"),
             (["noise", "seed=abc"], "seed=abc: expected a whole number"),
             (["noise", "paths.store=/proc/nowhere"], "paths.store=/proc/nowhere: cannot be written"),
         ],

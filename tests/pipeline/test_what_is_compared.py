@@ -78,5 +78,5 @@ def test_a_recipe_that_names_nothing_is_refused(recipe: dict[str, tuple[str, ...
     planted = ModelConfig(name="mine", architecture="tests.models.planted.ConstantNet", checkpoint=None)
     adapter = dataclasses.replace(build_adapter(planted, "cpu", task_of(planted, MIGHTY_THYMIO, {})), recipe=recipe)
     with pytest.raises(DesignError, match=words) as caught:
-        loading._check_recipe(adapter)
+        loading._check_recipe(compose(["experiment=smoke"]), adapter)
     assert str(caught.value).startswith("recipe of model mine")

@@ -1,4 +1,4 @@
-"""Obstacles beside the closed-form shapes: meshes; what sensors, camera and light make of them; the factor shape."""
+"""Obstacles beside the closed-form shapes: meshes, and what sensors, camera and light make of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,13 @@ from closed_form import CAMERA, GREY, SmallStore, a_scene, an_object
 from scipy.spatial import ConvexHull
 from test_ground_truth import linear, of, outline
 
-from scenes import checks, factors, footprint, obstacles, proximity, scene_spec, shadow, silhouette, standing, tabletop
-from scenes.nuisance import Draw
-from scenes.planning import Quality
+from scenes import checks, footprint, obstacles, proximity, scene_spec, shadow, silhouette
 from scenes.proximity import MIGHTY_THYMIO as ROBOT
 from scenes.renderer import WorkerSettings, render
-from scenes.scene_spec import OBSTACLES, LightSpec, ObjectSpec, SceneError, SceneSpec
+from scenes.scene_spec import OBSTACLES, LightSpec, ObjectSpec, SceneError
 from scenes.store import Store
 
 rendering = pytest.mark.blender
-SHAPE = factors.REGISTRY["tabletop"]["shape"]
-NEW = [level for level in SHAPE.LEVELS if level != "drawn"]
 
 SIZES = {
     "cone": (0.1, 0.1, 0.13),
@@ -82,7 +77,6 @@ def agreement(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_every_obstacle_that_a_scene_may_name_can_be_built() -> None:
     assert set(OBSTACLES) == set(obstacles._BUILDERS)
-    assert set(OBSTACLES) <= set(SHAPE.LEVELS)
     with pytest.raises(SceneError, match=r"unknown obstacle 'cane'.*cone"):
         obstacles.named("cane")
 
@@ -330,71 +324,3 @@ def test_an_obstacle_can_be_a_distractor(shown: SmallStore) -> None:
     assert agreement(render_.distractors > 0, expected & (render_.object == 0)) > 0.95
     assert render_.distractor_shadow.sum() > 20
     assert checks.check(BESIDE, render_, ROBOT).status == "ok"
-
-
-# The factor
-
-
-@cache
-def block(number: int) -> tuple[SceneSpec, Draw]:
-    return tabletop.draw(0, number, tabletop.Camera(), ROBOT, Quality(16))
-
-
-def in_shape(number: int, level: str) -> ObjectSpec:
-    base, draw = block(number)
-    (thing,) = SHAPE.apply(base, level, draw).objects
-    return thing
-
-
-@pytest.mark.parametrize("level", NEW)
-@pytest.mark.parametrize("number", [0, 1, 2, 5, 6])
-def test_another_shape_stands_as_far_from_the_sensors(number: int, level: str) -> None:
-    thing, drawn = in_shape(number, level), block(number)[0].objects[0]
-    assert thing.shape == level
-    away, before = (proximity.distance_to_sensors(o, ROBOT) for o in (thing, drawn))
-    assert away == pytest.approx(before, abs=1e-4)
-    assert away >= standing.GAP - 1e-6
-    assert (proximity.labels((thing,), ROBOT)[0] >= 0).all()
-    assert math.dist(thing.position, drawn.position) < 0.1
-    assert dataclasses.replace(
-        thing, shape=drawn.shape, size=drawn.size, position=drawn.position, yaw=drawn.yaw
-    ) == drawn  # fmt: skip
-
-
-@pytest.mark.parametrize("level", [level for level in NEW if level != "wall"])
-def test_another_shape_is_about_as_large(level: str) -> None:
-    for number in (0, 1, 2):
-        thing, drawn = in_shape(number, level), block(number)[0].objects[0]
-        assert sum(thing.size) == pytest.approx(sum(drawn.size))
-        assert thing.yaw == drawn.yaw
-        if level in ("sphere", "ball"):
-            assert len(set(thing.size)) == 1
-        if level in ("cylinder", "cone", "bin"):
-            assert thing.size[0] == thing.size[1]
-
-
-def test_a_wall_stands_square_to_the_robot_whatever_was_drawn() -> None:
-    for number in (0, 1, 2):
-        wall = in_shape(number, "wall")
-        assert (wall.size, wall.yaw) == ((0.04, 0.30, 0.20), 0.0)
-
-
-def test_an_empty_floor_stays_empty_and_the_block_s_own_shape_stays_its_own() -> None:
-    empty, draw = block(3)
-    assert all(SHAPE.apply(empty, level, draw) == empty for level in SHAPE.LEVELS)
-    assert SHAPE.apply(*_at_drawn(0)) == block(0)[0]
-
-
-def _at_drawn(number: int) -> tuple[SceneSpec, str, Draw]:
-    base, draw = block(number)
-    return base, "drawn", draw
-
-
-def test_shape_goes_before_what_moves_and_turns_the_obstacle() -> None:
-    order = list(factors.REGISTRY["tabletop"])
-    assert all(order.index("shape") < order.index(later) for later in ("yaw", "offset", "distance", "presence"))
-    assert "shape" not in factors.REGISTRY["studio"]
-
-
-def test_the_default_draw_knows_three_shapes() -> None:
-    assert {o.shape for n in range(16) for o in block(n)[0].objects} == {"box", "cylinder", "sphere"}

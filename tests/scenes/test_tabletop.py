@@ -104,3 +104,10 @@ def test_the_training_recipe_keeps_what_its_card_will_say() -> None:
 def test_a_training_scene_is_the_same_whenever_it_is_drawn() -> None:
     assert training_recipe.scene(0, 5, CAMERA, ROBOT, 16) == training_recipe.scene(0, 5, CAMERA, ROBOT, 16)
     assert training_recipe.scene(0, 5, CAMERA, ROBOT, 16) != training_recipe.scene(0, 6, CAMERA, ROBOT, 16)
+
+
+def test_the_recipe_names_every_factor_there_is_and_levels_that_exist() -> None:
+    """So that a finding of a new factor is not taken for one within what the network was trained on."""
+    known = factors.REGISTRY["tabletop"]
+    factors.check_levels(known, training_recipe.RECIPE)
+    assert set(training_recipe.RECIPE) == set(known)
