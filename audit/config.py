@@ -38,6 +38,7 @@ class DesignConfig:
     assets: dict[str, AssetConfig] = field(default_factory=dict)  # studio: the user's own, which objects may then name
     crossing: str = "full"  # full: all combinations; one_at_a_time: each level, the others at control; or sampled by
     points: int = 64  # conditions sampled, each a setting of all factors; of sobol a power of two is balanced
+    own_points: bool = False  # other points for every scene seed, so more of the ranges is seen; else the same for all
     bins: int = 4  # even bins by which a sampled range is analysed
     max_scenes: int = 20_000  # cells that a design may have: what is larger has to be meant
     factors: dict[str, list[str]] = field(default_factory=dict)  # factor -> levels, or a range low..high:count, as text

@@ -83,6 +83,7 @@ def whole_design(config: AuditConfig, scene_set: str) -> Design:
         objects=d.objects,
         arms=d.arms,
         points=d.points,
+        own_points=d.own_points,
         bins=d.bins,
         ranges=factors.sampled(d.factors),
     )

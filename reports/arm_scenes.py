@@ -59,7 +59,8 @@ def _groups(record: RunRecord) -> list[tuple[str, Mapping[str, str], Sequence[st
     if record.objects:
         return [("", {}, record.blocks_of(thing)) for thing in record.objects]
     near = record.blocks_of("near")
-    return [(f"{light} light,", {"light": light}, near) for light in record.levels.get("light", ())]
+    lights = record.levels.get("light", ())
+    return [(f"{light} light,", {"light": light}, near) for light in lights] or [("", {}, near)]
 
 
 def _views(

@@ -107,14 +107,15 @@ def sentences(record: RunRecord, model: str, lights: Sequence[str] | None = None
         return [text for name in (ALL, *record.objects) if (text := _of_object(record, model, name))]
     control = {f: record.control.get(f, ALL) for f in FACTORS}
     out = []
-    for light in record.levels.get("light", ()) if lights is None else lights:
+    for light in record.levels.get("light", (ALL,)) if lights is None else lights:
         full, alone, ghost, empty = (
             record.intervention(model, "scene_alarm", arm, {**control, "light": light})
             for arm in ("arm_full", "arm_object", "arm_ghost", "arm_empty")
         )
         if ghost is None or empty is None or math.isnan(ghost.mean) or math.isnan(empty.mean):
             continue
-        text = f"Under {light} light the shadow alone raises an alarm in {_share(ghost)} of scenes, "
+        text = f"Under {light} light the shadow" if "light" in record.levels else "The shadow"
+        text += f" alone raises an alarm in {_share(ghost)} of scenes, "
         text += f"the empty floor in {_share(empty)}"
         if full is not None and alone is not None:
             text += f"; the obstacle with its shadow in {_share(full)}, without it in {_share(alone)}"
@@ -162,32 +163,38 @@ def arm_tables(record: RunRecord, model: str) -> list[ArmTable]:
 
 
 def _table(record: RunRecord, model: str, response: words.Metric) -> ArmTable:
-    axis = _axis(record, model, response)
+    axis, pooled = _axis(record, model, response), record.is_crossed  # else the arms are of the control condition
     scale = f"{difference(-axis.high, response.percent)} to {difference(axis.high, response.percent)}"
     if record.objects:
         places = [(words.thing(o), False, _place(record, o)) for o in record.objects]
         places.append((f"mean over these {len(record.objects)} objects", False, _place(record, ALL)))
     else:
         held, lights = record.control.get("light"), (*record.levels.get("light", ()), ALL)
-        at = {f: ALL for f in ("relation", "cast_shadow") if f in record.levels}
-        places = [("all lights" if v == ALL else v, v == held, {**at, "light": v}) for v in lights]
+        lights = lights if pooled or len(lights) == 1 else lights[:-1]
+        at = {f: ALL if pooled else record.control[f] for f in ("relation", "cast_shadow") if f in record.levels}
+        places = [(_light(record, v), v == held, {**at, "light": v}) for v in lights]
     arms, effects = _columns(record, model, response)
     rows = [_row(record, model, response, place, axis, arms, effects) for place in places]
     return ArmTable(
         response=response,
         scale=scale,
-        row_factor="object" if record.objects else "light",
-        over="poses at the control condition" if record.objects else _OVER_BLOCKS,
+        row_factor="object" if record.objects else "light" if "light" in record.levels else "condition",
+        over="poses at the control condition" if record.objects else _OVER_BLOCKS if pooled else _OVER_CONTROL,
         arms=tuple(title for _, title in arms),
         effects=tuple(title for _, title in effects),
         rows=tuple(row for row in rows if any(a.kind != "absent" for a in row.arms)),
-        tree=tuple(_tree(record, model, response, axis)) if set(FACTORS) <= set(record.levels) else (),
+        tree=tuple(_tree(record, model, response, axis)) if pooled and set(FACTORS) <= set(record.levels) else (),
     )
+
+
+def _light(record: RunRecord, level: str) -> str:
+    return level if level != ALL else "all lights" if "light" in record.levels else "control"
 
 
 _OVER_BLOCKS = (
     "blocks with an obstacle (the light's own effect: over all blocks), all colour relations and kinds of shadow"
 )
+_OVER_CONTROL = "blocks with an obstacle at the control condition"
 _Named = tuple[tuple[str, str], ...]
 
 

@@ -1,6 +1,7 @@
 """Factor x factor tables: one metric over all conditions; rows one factor, columns a second within each of a third.
 
-Designs that set one factor at a time have tables of their own, in reports.object_tables.
+Designs that do not cross their factors have tables of their own, in reports.level_tables and, of several objects, in
+reports.object_tables.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ TINTS = 5  # steps of the ramp from little to much
 
 @dataclass(frozen=True)
 class Cell:
-    """One condition's number. kind: the css classes (shade, control, few, undefined, absent)."""
+    """One condition's number. kind: the css classes (shade, control, few, undefined, absent); level: what it is, where
+    the head of its column does not say so."""
 
     value: str
     interval: str
     count: str
     kind: str
     reason: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,22 +169,24 @@ def shown(
     metric: words.Metric,
     levels: Mapping[str, str],
     is_edge: bool = False,
+    level: str = "",
 ) -> Cell:
     """A row of the conditions table as a cell; levels: of its factors, and of `object` where there are several."""
     mark = " group-edge" * is_edge
     if row is None:
-        return Cell("", "", "", f"absent{mark}", "not in the design")
+        return Cell("", "", "", f"absent{mark}", "not in the design", level)
     mark += " control" * all(record.control[f] == v for f, v in levels.items() if f != OBJECT)
     n = count(int(row["usable_n"]), int(row["n"]))
     if math.isnan(row["mean"]):
         why = why_undefined(record, model, metric.name, {**levels, **_presence(record)}) if row["method"] == "-" else ""
-        return Cell(number(float("nan")), "", n, f"undefined few{mark}", why or metric.undefined_when)
+        return Cell(number(float("nan")), "", n, f"undefined few{mark}", why or metric.undefined_when, level)
     shade = "few" if int(row["usable_n"]) < record.min_blocks else shade_of(row["mean"], metric, row["method"] == "-")
     return Cell(
         number(row["mean"], metric.percent),
         interval(row["ci_low"], row["ci_high"], metric.percent),
         n,
         shade + mark,
+        level=level,
     )
 
 

@@ -23,6 +23,7 @@ _FACTS = {  # task -> metrics printed beneath every example
     words.CLASSIFICATION: ("target_probability", "logit_margin"),
 }
 _SAID = {words.CLASSIFICATION: ("top1", "top5")}  # what an example's answer says anyway
+_LISTED = 4  # other factors that an example names; more are not named where they are at control
 _BAR_WIDTH, _SMALL_BAR_WIDTH = 340, 200
 
 
@@ -185,6 +186,8 @@ def _examples(
 def _heading(record: RunRecord, row: pd.Series, block: str, pair: Pair, why: str) -> str:
     others = {f: str(pair.cell[f]) for f in record.levels if f not in parse_contrast(str(row["condition"]))}
     both = f"; in both pictures {words.condition(others)}" if others else ""
+    if len(others) > _LISTED and all(v == record.control[f] for f, v in others.items()):
+        both = "; in both pictures all other factors at control"
     if record.objects:
         return f"{words.capital(words.block(block))}: {why}{both}"
     distance = pair.cell["distance_m"]

@@ -20,6 +20,14 @@ def counting_order(block: str) -> tuple[str, int, str]:
     return (thing, len(number), number)
 
 
+def level_order(level: str) -> tuple[bool, float, str]:
+    """Sort key of levels: names, then numbers and bins 'low..high' from low to high."""
+    try:
+        return (True, float(level.partition("..")[0]), level)
+    except ValueError:
+        return (False, 0.0, level)
+
+
 def ordered(values: Iterable[str], order: Sequence[str]) -> list[str]:
     """Unique `values`, those named in `order` first and in its order, the rest sorted."""
     unique = set(values)

@@ -1,4 +1,4 @@
-"""Tables of a design that sets one factor at a time: rows objects, columns the conditions, one table per metric.
+"""Tables of several objects, one factor at a time: rows objects, columns the conditions, one table per metric.
 
 Beside the scores what a classifier took the object for, condition by condition, with a picture of each.
 """
@@ -20,7 +20,7 @@ from reports.run_record import RunRecord
 from reports.scene_views import Gallery
 from scenes.design import OBJECT
 
-_SCORES = {words.CLASSIFICATION: ("top1", "target_probability", "logit_margin")}
+_SCORES = ("top1", "target_probability", "logit_margin")
 _MOST_NAMED = 2  # wrong answers that a cell names
 
 
@@ -54,7 +54,7 @@ class NamedTable:
 
 def object_tables(record: RunRecord, model: str, notes: Mapping[str, Sequence[str]]) -> list[FactorTable]:
     """One table per score of the task, and one of the primary method's attention overlap with the object."""
-    scores = _SCORES.get(record.task, ("sensor_miss", "sensor_false_alarm"))
+    scores = _SCORES if record.task == words.CLASSIFICATION else ("sensor_miss", "sensor_false_alarm")
     out = []
     for metric, method, region in (*((s, "-", "-") for s in scores), overlap(record)):
         rows = select(record, model, metric, method, region)
@@ -64,10 +64,11 @@ def object_tables(record: RunRecord, model: str, notes: Mapping[str, Sequence[st
 
 
 def named_table(record: RunRecord, gallery: Gallery, model: str) -> NamedTable | None:
-    """What each object was taken for under each condition; None for a task without named answers."""
+    """What each object was taken for under each condition; None for a task without named answers, and of points that
+    were sampled, each with an answer of its own."""
     frame = record.frame("taken_for")
     frame = frame[frame["model"] == model]
-    if not len(frame) or not record.objects:
+    if not len(frame) or not record.objects or record.is_sampled:
         return None
     at = conditions(record)
     groups, columns = _heads(record, at)
@@ -91,7 +92,13 @@ def conditions(record: RunRecord) -> list[dict[str, str]]:
 
 def partner_note(record: RunRecord) -> str:
     """Which levels are compared with another level than control; empty where all are compared with it."""
-    parts = [f"{factor}={level} is compared with {partner}" for (factor, level), partner in record.partners.items()]
+    held: dict[tuple[str, str], list[str]] = {}
+    for (factor, level), partner in record.partners.items():
+        held.setdefault((factor, partner), []).append(level)
+    parts = [
+        f"{factor}={', '.join(levels)} {'is' if len(levels) == 1 else 'are'} compared with {partner}"
+        for (factor, partner), levels in held.items()
+    ]
     return f"{'; '.join(parts)}; every other level with control." if parts else ""
 
 
@@ -112,24 +119,18 @@ def _table(
 ) -> FactorTable:
     at, model = conditions(record), str(frame.iloc[0]["model"])
     groups, columns = _heads(record, at)
-    names = [*record.objects, ALL] if record.objects else [ALL]
     rows = []
-    for name in names:
-        mine = frame[frame[OBJECT] == name] if record.objects else frame
+    for name in (*record.objects, ALL):
+        mine = frame[frame[OBJECT] == name]
         cells = []
         for levels, column in zip(at, columns, strict=True):
             found = _at(mine, levels)
             row = found.iloc[0] if len(found) else None
-            asked = {**levels, OBJECT: name} if record.objects else dict(levels)
-            cells.append(shown(record, model, row, metric, asked, column.is_edge))
-        rows.append(Row(_mean_of(record) if name == ALL else words.thing(name), tuple(cells), name == ALL))
+            cells.append(shown(record, model, row, metric, {**levels, OBJECT: name}, column.is_edge))
+        head = f"mean over these {len(record.objects)} objects" if name == ALL else words.thing(name)
+        rows.append(Row(head, tuple(cells), name == ALL))
     title = metric.title if method == "-" else f"{metric.title}, {words.method(method)}"
-    subject = "object × condition" if record.objects else "one factor at a time"
-    return FactorTable(model, metric, title, subject, notes, ("", ""), groups, columns, tuple(rows))
-
-
-def _mean_of(record: RunRecord) -> str:
-    return f"mean over these {len(record.objects)} objects" if record.objects else "all blocks"
+    return FactorTable(model, metric, title, "object × condition", notes, ("", ""), groups, columns, tuple(rows))
 
 
 def _at(frame: pd.DataFrame, levels: Mapping[str, str]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from reports import (
     figures,
     findings,
     grids,
+    level_tables,
     object_tables,
     provenance,
     quality,
@@ -104,7 +105,7 @@ def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shar
     sections = _sections(record, gallery)
     contents = [
         ("findings", "Findings"),
-        ("factors", "Factor tables" if not record.objects else "Object by condition"),
+        ("factors", "Object by condition" if record.objects and not record.is_sampled else "Factor tables"),
         ("interventions", "Interventions"),
         ("attention", "Attention overlap"),
         ("quality", "Prediction quality"),
@@ -131,7 +132,9 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
     models = record.models
     overlap = {m: attention.overlap(record, m) for m in models}
     notes = {m: {"relevance_mass_accuracy": _notes(gallery, m)} for m in models}
-    tables = object_tables.object_tables if record.is_one_at_a_time else factor_tables.factor_tables
+    tables = object_tables.object_tables if record.objects else factor_tables.factor_tables
+    if record.is_sampled or (record.is_one_at_a_time and not record.objects):
+        tables = level_tables.level_tables
     return {
         "cards": findings.cards(record, gallery),
         "hidden": findings.hidden(record),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ _METRIC_ORDER = (
     "sensor_false_alarm_at_half", "brier", "auc", "sensor_alarm", "scene_alarm",
     "top1", "top5", "target_probability", "logit_margin", "target_logit",
 )  # fmt: skip
+_CONDITION = "condition"  # the head of a column that tells conditions apart by all factors
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,13 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
     frame = frame[(frame["model"] == model) & (frame["method"] == "-")]
     if not len(frame):
         return None
-    factors = tuple(f for f in _factors(record) if f in frame)
+    factors, heads = tuple(f for f in _factors(record) if f in frame), _heads(record, frame)
     metrics = tuple(words.metric(m) for m in ordered(list(frame["metric"]), _METRIC_ORDER))
     found: dict[tuple[str, ...], dict[str, pd.Series]] = {}
     for _, row in frame.iterrows():
         found.setdefault(tuple(str(row[f]) for f in factors), {})[str(row["metric"])] = row
-    rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
-    keys = sorted(found, key=lambda k: tuple(rank[f].get(v, 99) for f, v in zip(factors, k, strict=True)))
+    place = _place(record, factors)
+    keys = sorted(found, key=place)
     rows = []
     for key in keys:
         first = next(iter(found[key].values()))
@@ -98,8 +99,8 @@ def condition_table(record: RunRecord, model: str) -> ConditionTable | None:
         levels = dict(zip(factors, key, strict=True))
         cells = tuple(_condition_cell(record, model, found[key].get(m.name), m, levels) for m in metrics)
         blocks = max(int(r["n"]) for r in found[key].values())
-        rows.append(ConditionRow(key, blocks, control, bool(first["in_recipe"]), cells))
-    return ConditionTable(factors, metrics, bool(record.model(model).get("recipe")), tuple(rows))
+        rows.append(ConditionRow(_row_heads(record, levels, heads), blocks, control, bool(first["in_recipe"]), cells))
+    return ConditionTable(heads, metrics, bool(record.model(model).get("recipe")), tuple(rows))
 
 
 def render_checks(record: RunRecord) -> list[tuple[str, str, int]]:
@@ -129,14 +130,16 @@ def picture_table(record: RunRecord) -> PictureTable | None:
     if not len(scenes):
         return None
     factors = [f for f in _factors(record) if f in scenes]
-    rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
+    place = _place(record, factors)
     columns = [c for c in _PICTURE_COLUMNS if scenes[c.name].notna().any()]
     rows = []
     for key, group in scenes.groupby(factors, sort=True):
         shown = [number(c.of(group[c.name]), c.percent) for c in columns]
         rows.append((tuple(str(v) for v in key), (*shown, str(len(group)))))
-    rows.sort(key=lambda r: tuple(rank[f].get(v, 99) for f, v in zip(factors, r[0], strict=True)))
-    return PictureTable(tuple(factors), (*(c.title for c in columns), "scenes"), tuple(rows))
+    rows.sort(key=lambda row: place(row[0]))
+    heads = _heads(record, scenes)
+    rows = [(_row_heads(record, dict(zip(factors, key, strict=True)), heads), numbers) for key, numbers in rows]
+    return PictureTable(heads, (*(c.title for c in columns), "scenes"), tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def clipped_sentence(record: RunRecord) -> str:
         if len(means):
             key = means.idxmax()
             levels = dict(zip(factors, key if isinstance(key, tuple) else (key,), strict=True))
-            where = words.condition({f: str(v) for f, v in levels.items()})
+            where = record.told_apart({f: str(v) for f, v in levels.items()})
             parts.append(f"{number(float(means.max()))} of {name} pixels at {where}")
     return f"Most clipped (a channel at 0 or 255): {'; '.join(parts)}." if parts else ""
 
@@ -231,6 +234,32 @@ def _condition_cell(
 def _factors(record: RunRecord) -> tuple[str, ...]:
     """Everything that tells conditions apart, the object too where there are several."""
     return (PRESENCE, *((OBJECT,) if record.objects else ()), *record.levels)
+
+
+def _heads(record: RunRecord, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Heads of the columns that tell conditions apart: one for all factors where they are set one at a time."""
+    if record.is_one_at_a_time:
+        return (*(f for f in (PRESENCE, OBJECT) if f in frame and f in _factors(record)), _CONDITION)
+    return tuple(f for f in _factors(record) if f in frame)
+
+
+def _row_heads(record: RunRecord, levels: Mapping[str, str], heads: Sequence[str]) -> tuple[str, ...]:
+    inside = {f: v for f, v in levels.items() if f not in (PRESENCE, OBJECT)}
+    return tuple(record.told_apart(inside) if head == _CONDITION else levels[head] for head in heads)
+
+
+def _place(record: RunRecord, factors: Sequence[str]) -> Callable[[Sequence[str]], tuple[int, ...]]:
+    """Sort key of conditions, as levels of `factors`: in the order of the design, also where one factor is set at a
+    time and the first that is away from control should come first."""
+    rank = {f: {v: i for i, v in enumerate(_order(record, f))} for f in factors}
+
+    def place(levels: Sequence[str]) -> tuple[int, ...]:
+        places = {f: rank[f].get(v, 99) for f, v in zip(factors, levels, strict=True)}
+        inside = [places[f] for f in factors if f not in (PRESENCE, OBJECT)]
+        outside = [places[f] for f in factors if f in (PRESENCE, OBJECT)]
+        return (*outside, *(reversed(inside) if record.is_one_at_a_time else inside))
+
+    return place
 
 
 def _order(record: RunRecord, factor: str) -> tuple[str, ...]:

@@ -17,11 +17,13 @@ import yaml
 
 from audit import tables
 from audit.config import PICTURES, SCENE_SETS
-from reports.levels import ALL, PRESENCES, counting_order, ordered, parse_contrast
+from reports import words
+from reports.levels import ALL, PRESENCES, counting_order, level_order, ordered, parse_contrast
 from reports.run_frames import read_frames, restricted
 from scenes.design import OBJECT, PRESENCE
 from scenes.factors import REGISTRY
 from scenes.manifest import ABSENT
+from scenes.sampling import SAMPLED
 
 _HOME = re.compile(r"(/home/[^/\s]+|/Users/[^/\s]+|/root)(?=/|\s|$)")
 
@@ -175,7 +177,7 @@ class RunRecord:
                 continue
             found = self._found_levels(factor)
             kept = [str(v) for v in configured.get(factor, []) if str(v) in found or not found]
-            out[factor] = tuple(dict.fromkeys([*kept, *sorted(found - set(kept))]))
+            out[factor] = tuple(dict.fromkeys([*kept, *sorted(found - set(kept), key=level_order)]))
         return out
 
     @cached_property
@@ -212,8 +214,23 @@ class RunRecord:
 
     @property
     def is_one_at_a_time(self) -> bool:
-        """Whether the design sets one factor at a time, or is best shown so: by object."""
-        return bool(self.objects) or self.design.get("crossing") == "one_at_a_time"
+        """Whether the design sets one factor at a time."""
+        return self.design.get("crossing") == "one_at_a_time"
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the design sets all factors at once, at sampled points."""
+        return self.design.get("crossing") in SAMPLED
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether the design crosses its factors, so that a level stands beside all levels of the others."""
+        return not (self.is_one_at_a_time or self.is_sampled)
+
+    def told_apart(self, levels: Mapping[str, str]) -> str:
+        """A condition in words: its levels; where one factor is set at a time, only those away from control."""
+        away = {f: v for f, v in levels.items() if v != self.control.get(f, ALL)}
+        return words.condition(away if self.is_one_at_a_time else levels) or "control"
 
     @cached_property
     def presences(self) -> tuple[str, ...]:
@@ -286,7 +303,8 @@ class RunRecord:
         """
         of_light = {f: ALL for f in ("relation", "cast_shadow") if f in self.levels}
         at = {**levels, **of_light} if effect == "light" else levels
-        asked = {"model": model, "response": response, "effect": effect, **at}
+        known = {f: v for f, v in at.items() if f in self.levels or f == OBJECT}
+        asked = {"model": model, "response": response, "effect": effect, **known}
         return self._interventions.get(tuple(asked.get(c, ABSENT) for c in tables.INTERVENTIONS.key))
 
     @cached_property

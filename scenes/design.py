@@ -87,11 +87,11 @@ class Design:
 
     factors: name -> levels. control: name -> control level. crossing: full, every combination of levels;
     one_at_a_time, every level with all other factors at control; latin_hypercube and sobol, the control condition and
-    `points` settings of all factors at once, the same for every block. ranges: factor -> low, high, of those that are
-    sampled from a range instead of their levels; such a factor's level is its control or one of `bins` even bins.
-    objects: what is looked at, a block each and pose; none where the scene seed draws the object. arms: also the ghost
-    and empty arms of factor presence. keep: factor -> levels to keep; seeds: scene seeds to keep, or all. What is kept
-    is what it would be in the whole.
+    `points` settings of all factors at once, the same for every block or, with own_points, others.
+    ranges: factor -> low, high, of those that are sampled from a range instead of their levels; such a factor's level
+    is its control or one of `bins` even bins. objects: what is looked at, a block each and pose; none where the scene
+    seed draws the object. arms: also the ghost and empty arms of factor presence. keep: factor -> levels to keep;
+    seeds: scene seeds to keep, or all. What is kept is what it would be in the whole.
     Raises DesignError for a range that the crossing does not sample, or that is too narrow for its bins.
     """
 
@@ -106,6 +106,7 @@ class Design:
     keep: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seeds: Sequence[int] | None = None
     points: int = 64
+    own_points: bool = False
     bins: int = 4
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -152,46 +153,57 @@ class Design:
         None where nothing is sampled, or where it is one of the points.
         """
         control = {f: self.control[f] for f in self._crossed}
-        is_point = any(dict(levels) == control and not values for levels, values in self._points())
+        numbers = self._numbers if self.own_points else self._numbers[:1]
+        is_point = all(any(levels == control and not values for levels, values in self._points(n)) for n in numbers)
         return control if self.is_sampled and not is_point else None
 
     @property
     def tied(self) -> list[tuple[str, str]]:
-        """Pairs of factors whose levels go together in so few points that their effects cannot be told apart."""
-        drawn = [levels for levels, _ in self._points()]
+        """Pairs of factors whose levels go together in so few points that their effects cannot be told apart; none
+        where blocks have points of their own."""
+        drawn = [] if self.own_points else [levels for levels, _ in self._points(0)]
         column = {f: [levels[f] for levels in drawn] for f in self._crossed} if drawn else {}
         return [(a, b) for a, b in itertools.combinations(column, 2) if sampling.are_tied(column[a], column[b])]
 
     @property
     def size(self) -> int:
         """The number of cells, at most: by arithmetic, since there may be more of them than memory."""
-        numbers = self.blocks if self.seeds is None else len(self.seeds)
         shown = [thing for thing in self.objects or (OBJECT,) if self._is_kept(OBJECT, thing)]
         if self.crossing == "full":
             each = sum(self._crossed_size(presence, fixed, without) for presence, fixed, without in self._all_arms())
-        elif self.keep or not self.is_sampled:
-            each = len(self.conditions()) // max(len(shown), 1)
-        else:
+        elif self.is_sampled and not self.keep:
             each = 1 + self.points + 2 * self.arms
-        return numbers * len(shown) * each
+        elif self.own_points:
+            return len(self.cells())
+        else:
+            each = len(self.conditions()) // max(len(shown), 1)
+        return len(self._numbers) * len(shown) * each
 
-    def conditions(self) -> list[Condition]:
-        """Per object the crossed or sampled conditions, then the arms. What `keep` leaves out is not among them."""
-        found = [c for thing in self.objects or (None,) for c in self._conditions_of(thing)]
+    def conditions(self, number: int | None = None) -> list[Condition]:
+        """Per object the crossed or sampled conditions, then the arms. What `keep` leaves out is not among them.
+
+        number: of a scene seed, where blocks have points of their own; else those of all are taken together.
+        """
+        numbers = self._numbers if self.own_points and number is None else (number or 0,)
+        found = [c for n in numbers for thing in self.objects or (None,) for c in self._conditions_of(thing, n)]
         unique = list(dict.fromkeys(found))
         return [c for c in unique if all(self._is_kept(f, c[f]) for f in self.keep)]
 
     def cells(self) -> list[Cell]:
         """Block by block, so neighbours share geometry."""
-        numbers = range(self.blocks) if self.seeds is None else self.seeds
-        conditions = self.conditions()
+        shared = None if self.own_points else self.conditions()
+        of_number = {n: self.conditions(n) if shared is None else shared for n in self._numbers}
         return [
             Cell(c, n)
             for thing in self.objects or (None,)
-            for n in numbers
+            for n, conditions in of_number.items()
             for c in conditions
             if thing is None or c[OBJECT] == thing
         ]
+
+    @property
+    def _numbers(self) -> Sequence[int]:
+        return range(self.blocks) if self.seeds is None else self.seeds
 
     @property
     def _crossed(self) -> dict[str, Sequence[str]]:
@@ -200,35 +212,36 @@ class Design:
     def _is_kept(self, factor: str, level: str) -> bool:
         return factor not in self.keep or level in self.keep[factor]
 
-    def _conditions_of(self, thing: str | None) -> list[Condition]:
+    def _conditions_of(self, thing: str | None, number: int) -> list[Condition]:
         if self.crossing != "full":
-            return self._around_the_control(thing)
+            return self._around_the_control(thing, number)
         return [
             self._condition(presence, levels, thing)
             for presence, fixed, without in self._all_arms()
             for levels in self._combinations(fixed, without)
         ]
 
-    def _around_the_control(self, thing: str | None) -> list[Condition]:
+    def _around_the_control(self, thing: str | None, number: int) -> list[Condition]:
         """The control condition; each other level with the rest at control, or the points; the control's arms."""
         at_control = {f: self.control[f] for f in self._crossed}
         found = [self._condition("object", at_control, thing)]
         if self.is_sampled:
-            found += [self._condition("object", levels, thing, values) for levels, values in self._points()]
+            found += [self._condition("object", levels, thing, values) for levels, values in self._points(number)]
         else:
             varied = ({**at_control, f: level} for f, levels in self._crossed.items() for level in levels)
             found += [self._condition("object", levels, thing) for levels in varied]
         return found + [self._condition(arm, at_control, thing) for arm in ("ghost", "empty") if self.arms]
 
-    def _points(self) -> list[tuple[dict[str, str], dict[str, float]]]:
-        """Levels and exact settings of the sampled points; none where nothing is sampled."""
+    def _points(self, number: int) -> list[tuple[dict[str, str], dict[str, float]]]:
+        """Levels and exact settings of the points of a scene seed; none where nothing is sampled."""
         names = list(self._crossed)
         if not self.is_sampled or not names:
             return []
         binned = {f: self._binned(f) for f in self.ranges}
         levels = {f: binned[f].names if f in binned else self.factors[f] for f in names}
         found = []
-        for point in sampling.points(self.crossing, self.points, len(names), derive_seed(self.seed, "sampling")):
+        seed = derive_seed(self.seed, "sampling", *((number,) if self.own_points else ()))
+        for point in sampling.points(self.crossing, self.points, len(names), seed):
             shares = dict(zip(names, point, strict=True))
             at = {f: sampling.chosen(share, levels[f]) for f, share in shares.items()}
             found.append((at, {f: binned[f].value(shares[f]) for f in names if f in binned}))

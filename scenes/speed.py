@@ -36,7 +36,8 @@ class Speed:
     rate: float  # scenes a second of all workers, their start left out
     start: float  # s until the workers were there
     plain_rate: float  # one process and all cores, everything set up anew, a second render for the masks
-    alone_rate: float  # the same, a process for each scene
+    plain_shadow_rate: float  # and a third one, without the shadow, for its truth
+    alone_rate: float  # the plain way with a process for each scene
     sampling: float  # s of Cycles' sampling of the picture
     denoising: float  # s
     rest: float  # s of all else: building, synchronising, passes, reading, writing, ground truth
@@ -60,17 +61,18 @@ def measure(specs: Sequence[SceneSpec], settings: WorkerSettings, plain: int) ->
     denoising = max(stages["trace"] - stages["trace_noisy"], 0.0)
     whole = sum(stages[name] for name in STAGES)
     rate, start, memory = _pooled(specs, settings)
-    plain_seconds = sum(s["scene"] for s in _timed("plain", some))
+    seconds = _timed("plain", some)
+    plain_seconds, pair_seconds = (sum(s[name] for s in seconds) for name in ("scene", "pair"))
     begun = time.perf_counter()
-    for spec in some[:_ALONE]:
-        _timed("plain", [spec])
-    alone_seconds = time.perf_counter() - begun
+    third = sum(_timed("plain", [spec])[0]["pair"] for spec in some[:_ALONE])
+    alone_seconds = time.perf_counter() - begun - third
     return Speed(
         scenes=len(specs),
         workers=settings.count,
         rate=rate,
         start=start,
         plain_rate=len(some) / plain_seconds,
+        plain_shadow_rate=len(some) / (plain_seconds + pair_seconds),
         alone_rate=len(some[:_ALONE]) / alone_seconds,
         sampling=sampling,
         denoising=denoising,

@@ -33,7 +33,7 @@ RECIPE = {
     "floor_texture": ["drawn", "plain", "noise", "checker", "stripes", "speckle"],
     "floor_color": ["drawn", "grey", "brown"],
     "floor_gloss": ["drawn", "matt"],
-    "shape": ["drawn", "box", "cylinder", "sphere"],
+    "obstacle": ["drawn", "box", "cylinder", "sphere"],
     "distance": ["drawn", "0.02..0.4"],
     "offset": ["drawn", "-0.12..0.12"],
     "yaw": ["drawn", "0..180"],

@@ -25,16 +25,21 @@ UNBOUNDED = (float("-inf"), float("inf"))
 def conditions_table(
     grids: Mapping[Measure, Grid], auc: pd.DataFrame, layout: Layout, models: Mapping[str, ModelFacts]
 ) -> pd.DataFrame:
-    """CONDITIONS: one row per condition that was measured. AUC, which no scene has alone, is taken over as it is."""
+    """CONDITIONS: one row per condition that was measured; sampled points in the same bins are one, by their mean. AUC,
+    which no scene has alone, is taken over as it is."""
     levels = _level_columns(layout)
+    rendered = np.isfinite(layout.by_levels(np.where(layout.rendered, 0.0, np.nan)))
+    merged = {measure: _merged(grid, layout) for measure, grid in grids.items()}
     names = (*layout.objects, ALL)
     in_recipe = {
         model: {name: _in_recipe(levels, models.get(model, UNDECLARED), name) for name in names}
         for model in {m.model for m in grids}
     }
     parts = [
-        _measure_rows(measure, grid, grids.get(measure._replace(source=UNTRAINED)), levels, layout, in_recipe)
-        for measure, grid in grids.items()
+        _measure_rows(
+            measure, grid, merged.get(measure._replace(source=UNTRAINED)), levels, rendered, layout, in_recipe
+        )
+        for measure, grid in merged.items()
         if measure.source == MODEL
     ]
     parts.append(_auc_rows(auc, layout, models))
@@ -51,11 +56,17 @@ def bounds(metric: str) -> tuple[float, float]:
     return (SPECS[metric].low, SPECS[metric].high) if metric in SPECS else UNBOUNDED
 
 
+def _merged(grid: Grid, layout: Layout) -> Grid:
+    has_row = np.isfinite(layout.by_levels(np.where(grid.has_row, 0.0, np.nan)))
+    return Grid(layout.by_levels(grid.values), layout.by_levels(grid.chance), has_row)
+
+
 def _measure_rows(
     measure: Measure,
     grid: Grid,
     untrained: Grid | None,
     levels: dict[str, npt.NDArray[np.object_]],
+    rendered: Bools,
     layout: Layout,
     in_recipe: Mapping[str, Mapping[str, Bools]],
 ) -> pd.DataFrame:
@@ -64,7 +75,7 @@ def _measure_rows(
         of = slice(None) if name == ALL else layout.object_of == layout.objects.index(name)
         own = Grid(grid.values[of], grid.chance[of], grid.has_row[of])
         beside = None if untrained is None else untrained.values[of]
-        rows = _rows(measure, own, beside, levels, layout.rendered[of], layout.object_of[of])
+        rows = _rows(measure, own, beside, levels, rendered[of], layout.object_of[of])
         listed = np.flatnonzero(own.has_row.any(axis=0))
         rows = rows.assign(in_recipe=in_recipe[measure.model][name][listed])
         parts.append(rows.assign(**{OBJECT_FACTOR: name}) if layout.objects else rows)
@@ -106,7 +117,7 @@ def _auc_rows(auc: pd.DataFrame, layout: Layout, models: Mapping[str, ModelFacts
     rows = []
     for record in auc.to_dict("records"):
         levels = auc_levels(record, layout)
-        blocks = int(_rendered_at(layout, levels).sum())
+        blocks = int(_rendered_at(layout, levels).any(axis=1).sum())
         facts = models.get(str(record["model"]), UNDECLARED)
         rows.append(
             {
@@ -140,7 +151,7 @@ def auc_levels(record: Mapping[object, object], layout: Layout) -> dict[str, str
 
 
 def _rendered_at(layout: Layout, levels: Mapping[str, str]) -> Bools:
-    """(B, N): whether each block has a picture of one condition."""
+    """(B, N): whether each block has a picture of one condition, or of the points in it."""
     thing = levels.get(OBJECT_FACTOR, ALL)
     of = slice(None) if thing == ALL else layout.object_of == layout.objects.index(thing)
     return layout.rendered[of][:, layout.where(levels)]
@@ -153,8 +164,9 @@ def _means(grid: Floats, objects: Ints) -> Floats:
 
 
 def _level_columns(layout: Layout) -> dict[str, npt.NDArray[np.object_]]:
-    """factor -> its level in each condition."""
-    return {f: np.array(layout.levels[f], dtype=object)[layout.codes[:, i]] for i, f in enumerate(layout.factors)}
+    """factor -> its level in each condition of different levels."""
+    codes = layout.different
+    return {f: np.array(layout.levels[f], dtype=object)[codes[:, i]] for i, f in enumerate(layout.factors)}
 
 
 def _in_recipe(levels: Mapping[str, npt.NDArray[np.object_]], facts: ModelFacts, name: str) -> Bools:

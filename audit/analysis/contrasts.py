@@ -10,8 +10,8 @@ they hold the interaction already, and with two levels per factor that differenc
 
 In a sampled design hardly two cells have equal other factors, and contrasts are marginal: the block's mean over all
 points at a level, or in a bin, less its mean over those at the reference, or over all points where there is none; the
-excess is made of four such means. That is fair as far as the points are balanced: what other factors do is then the
-same on both sides. There is no simple effect, unless a point has all other factors at control.
+excess is made of four such means. What other factors do is the same on both sides as far as the points are balanced;
+for the rest see audit.analysis.points. There is no simple effect, unless a point has all other factors at control.
 
 `object` never varies inside a block: it has no contrast of its own. A pair of an object and a level is that level's
 contrast on the object's blocks; its excess is between objects: the effect on this one less the mean over the others.
@@ -213,8 +213,8 @@ def _by_points(
     means: Floats, shown: Cells, layout: Layout, contrast: Contrast, sides: Callable[..., tuple[Cells, ...]]
 ) -> Spreads:
     """What the points add to the spread of the contrast that `sides` makes of their means (N,)."""
-    if layout.sampled is None or (sides is _corners and contrast.order < 2):
-        return ()
+    if layout.sampled is None or not layout.sampled.is_shared or (sides is _corners and contrast.order < 2):
+        return ()  # where blocks have points of their own, their spread over blocks is that of the points too
     numbers = Cells(np.arange(len(means), dtype=np.float64)[None], shown.codes)
     of_sides = [side.values[0].astype(np.int64) for side in sides(numbers, layout, contrast)]
     own = [layout.factors.index(factor) for factor, _ in contrast.levels]

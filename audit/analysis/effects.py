@@ -86,7 +86,7 @@ def effects(
     simple = over_objects(np.stack([sign * p.simple for p in found.values()]), objects, (-width, width), True)
     over = over_objects(excess, objects, (-2 * width, 2 * width), True, own)
     by_points, over_by_points = [p.by_points for p in found.values()], [p.excess_by_points for p in found.values()]
-    if layout.sampled is not None:
+    if layout.sampled is not None and layout.sampled.is_shared:
         main = widened(main, by_points, (-width, width))
         over = widened(over, over_by_points, (-2 * width, 2 * width))
     few = (_too_few(int(n), min_blocks, layout) for n in main.usable)

@@ -1,7 +1,8 @@
 """Where the cells of a design lie: arrays with the blocks on axis 0 and the conditions of the design on axis 1.
 
 Everything here is paired inside the block, so the analysis works on such arrays rather than on rows. A cell that was
-not rendered, or has no value, is NaN; cells of one condition and one block count as one, by their mean.
+not rendered, or has no value, is NaN; cells of one condition and one block count as one, by their mean. Of a sampled
+design every point is a condition, whose levels (bins) it may share with other points.
 
 Conditions are those of the design, however few of all combinations they are: with one factor at a time, or sampled,
 that is next to none. Beside the values of `Cells` stand the levels of their conditions, and what is compared is found
@@ -43,11 +44,12 @@ class Sampled:
 
     references: factor -> level or bin that its others are contrasted with; a factor without one is contrasted with the
     mean over all points. apart: factor -> level of the control condition, where it was added to the points: it serves
-    the control gate alone.
+    the control gate alone. is_shared: whether all blocks are shown the same points.
     """
 
     references: Mapping[str, str]
     apart: Mapping[str, str] | None = None
+    is_shared: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Layout:
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.blocks), len(self.codes)
+
+    @property
+    def different(self) -> Ints:
+        """(G, F): the levels of the conditions, those of several once."""
+        return np.unique(self.codes, axis=0)
 
     @property
     def unit(self) -> str:
@@ -138,6 +145,10 @@ class Layout:
         """(B,): each block's value at the control condition; the mean over the levels of factors without control."""
         shown = self.select(Cells(grid, self.codes), PRESENCE, OBJECT)
         return per_block(self.others_at_control(shown, ()).values)
+
+    def by_levels(self, grid: Floats) -> Floats:
+        """(B, C) to (B, G): conditions of equal levels as one, by their mean."""
+        return _averaged(Cells(grid, self.codes)).values
 
     def aligned(self, sides: Sequence[Cells]) -> list[Cells]:
         """Of each side the cells whose levels are found on all sides, in one order for all: that of the levels."""
@@ -198,9 +209,11 @@ def lay_out(
         held[PRESENCE] = OBJECT
     levels = {f: _levels(scenes[f], held.get(f)) for f in factors}
     blocks = tuple(sorted({str(b) for b in scenes["block_id"]}, key=natural))
-    of_cells = np.zeros((len(scenes), len(factors)), dtype=np.int64)
+    of_cells = np.zeros((len(scenes), len(factors) + 1), dtype=np.int64)
     for i, factor in enumerate(factors):
         of_cells[:, i] = _codes(scenes[factor], levels[factor])
+    if sampled is not None:
+        of_cells[:, -1] = _codes(scenes["values"], tuple(sorted({str(v) for v in scenes["values"]})))
     codes, condition = np.unique(of_cells, axis=0, return_inverse=True)
     block, shape = _codes(scenes["block_id"], blocks), (len(blocks), len(codes))
     position = block * len(codes) + condition.reshape(-1)
@@ -224,7 +237,7 @@ def lay_out(
         strata=strata,
         objects=objects,
         object_of=object_of,
-        codes=codes,
+        codes=codes[:, :-1],
         cells=cells.reset_index(drop=True),
         planned=planned.reshape(shape),
         rendered=rendered.reshape(shape),

@@ -67,7 +67,7 @@ def _of_set(
         auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in names]),
         methods=config.attribution.methods,
         partners=parts.partners(config, scene_set),
-        sampled=Sampled(design.references, design.apart) if design.is_sampled else None,
+        sampled=Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None,
     )
 
 

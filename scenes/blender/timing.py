@@ -54,7 +54,10 @@ def _write_truth(store: Store, spec: SceneSpec) -> None:
 
 
 def plain(specs: Sequence[SceneSpec]) -> list[dict[str, float]]:
-    """Per scene the seconds of the plain way: everything set up anew, all cores, a second render for the masks."""
+    """Per scene the seconds of the plain way: everything set up anew, all cores, a second render for the masks.
+
+    pair: of a third render besides, without the shadow, from which its strength would follow.
+    """
     found = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
@@ -71,7 +74,13 @@ def plain(specs: Sequence[SceneSpec]) -> list[dict[str, float]]:
                 prepare(dataclasses.replace(spec, samples=1, denoise=False))
                 blender.trace()
                 store.write_image(spec.scene_id, {**blender.arrays(), "rgb": rgb}, spec)
-            found.append({"scene": time.perf_counter() - start})
+                both = time.perf_counter()
+                _passes(is_wanted=False)
+                lit = tuple(dataclasses.replace(o, casts_shadow=False) for o in spec.objects)
+                prepare(dataclasses.replace(spec, objects=lit))
+                blender.trace()
+                blender.picture()
+            found.append({"scene": both - start, "pair": time.perf_counter() - both})
     return found
 
 

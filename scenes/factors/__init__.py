@@ -35,12 +35,12 @@ from scenes.factors import (
     light_color,
     light_strength,
     object_color,
+    obstacle,
     obstacle_color,
     offset,
     outside_shadow,
     presence,
     relation,
-    shape,
     studio_camera_pitch,
     studio_distance,
     studio_distractors,
@@ -51,6 +51,7 @@ from scenes.factors import (
     yaw,
 )
 from scenes.factors.range import Range
+from scenes.manifest import SCENES
 from scenes.sampling import Binned
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ _TABLETOP = (
     *(floor_texture, floor_color),
     *(relation, color_difference, obstacle_color),  # which take the object's material from the floor
     floor_gloss,  # the floor's alone
-    *(shape, yaw, offset, distance),  # each from where the one before left the object
+    *(obstacle, yaw, offset, distance),  # each from where the one before left the object
     *(camera_pitch, field_of_view),
     *(cast_shadow, outside_shadow),  # whose sun stands for the light as it is by now
     distractors,  # which fit in with all of that
@@ -138,8 +139,11 @@ def known(scene_set: str, modules: Sequence[str] = ()) -> Known:
     last = {name: found.pop(name) for name in (PRESENCE,) if name in found}
     for path in modules:
         factor = _imported(path)
-        if factor.NAME in {*found, *last, OBJECT}:
-            raise DesignError(f"factor {factor.NAME!r} of {path} exists already; give it another NAME")
+        if factor.NAME in {*found, *last, OBJECT, *SCENES.columns}:
+            raise DesignError(
+                f"factor {factor.NAME!r} of {path}: a factor or a column of the scenes table has that name already; give"
+                " it another NAME"
+            )
         found[factor.NAME] = factor
     return {**found, **last}
 

@@ -137,11 +137,11 @@ class TestOfASampledDesign:
             "light_strength": ["0.2..0.6"],
             "seeds": [1, 4],
         }
-        found = parts.design(config, "tabletop").conditions()
-        assert {c["light_strength"] for c in found} == {"1", "0.2..0.6", "1..1.4"}
-        whole = parts.whole_design(config, "tabletop").conditions()
-        assert found == [c for c in whole if c["light_strength"] in ("1", "0.2..0.6", "1..1.4")]
-        assert [c["presence"] for c in found if not c.exact] == ["object", "ghost", "empty"]
+        found = parts.design(config, "tabletop").cells()
+        assert {c.condition["light_strength"] for c in found} == {"1", "0.2..0.6", "1..1.4"}
+        whole = [c for c in parts.whole_design(config, "tabletop").cells() if c.number in (1, 4)]
+        assert found == [c for c in whole if c.condition["light_strength"] in ("1", "0.2..0.6", "1..1.4")]
+        assert [c.condition["presence"] for c in found if not c.condition.exact] == 2 * ["object", "ghost", "empty"]
 
     def test_what_is_contrasted_with_the_mean_over_all_points_keeps_them_all(self) -> None:
         assert "design.keep.distance" not in self.printed("distance=0.04..0.12")

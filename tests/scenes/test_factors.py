@@ -16,6 +16,7 @@ from scenes import color, factors, framing, proximity, standing, studio, tableto
 from scenes.assets import ASSETS
 from scenes.design import DesignError
 from scenes.factors import light_color
+from scenes.manifest import SCENES
 from scenes.nuisance import Draw
 from scenes.planning import Quality
 from scenes.proximity import MIGHTY_THYMIO
@@ -241,7 +242,8 @@ def test_a_factor_of_the_user_s_own_is_applied_before_presence(tmp_path: Path, m
         ("import nothing_like_it", "cannot be imported: ModuleNotFoundError"),
         ("NAME = 'x'", "is no factor: it lacks LEVELS, CONTROL, apply"),
         (HAZE.replace('CONTROL = "none"', 'CONTROL = "clear"'), "CONTROL 'clear' is not among its LEVELS"),
-        (HAZE.replace('"haze"', '"light"'), "'light' of .* exists already"),
+        (HAZE.replace('"haze"', '"light"'), "'light' of .* has that name already"),
+        (HAZE.replace('"haze"', '"shape"'), "'shape' of .* a column of the scenes table"),
     ],
 )
 def test_a_module_that_is_no_factor_is_said(
@@ -252,3 +254,9 @@ def test_a_module_that_is_no_factor_is_said(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(DesignError, match=message):
         factors.known("tabletop", [name])
+
+
+@pytest.mark.parametrize(("scene_set", "name"), BOTH)
+def test_no_factor_has_the_name_of_a_column_of_the_scenes_table(scene_set: str, name: str) -> None:
+    """It would be that column's values, and no factor."""
+    assert name not in SCENES.columns, scene_set

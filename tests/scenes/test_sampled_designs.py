@@ -57,6 +57,19 @@ def test_every_block_is_shown_the_same_points(design: Design) -> None:
 
 
 @BOTH
+def test_with_points_of_their_own_blocks_are_shown_others_around_the_same_control(design: Design) -> None:
+    own = dataclasses.replace(design, own_points=True)
+    of_block = [[c.condition for c in own.cells() if c.number == number] for number in range(3)]
+    assert [len(shown) for shown in of_block] == [67, 67, 67]
+    assert len({c for shown in of_block for c in shown}) == len(own.conditions()) == 3 * 64 + 3
+    assert of_block[2] == own.conditions(2)
+    around = [c for c in design.conditions() if not c.values]
+    assert all([c for c in shown if not c.values] == around for shown in of_block)
+    one = dataclasses.replace(own, seeds=[2])
+    assert [c.cell_id("sampled") for c in one.cells()] == [c.cell_id("sampled") for c in own.cells() if c.number == 2]
+
+
+@BOTH
 def test_a_number_lies_in_its_range_and_in_the_bin_that_it_is_called(design: Design) -> None:
     for condition in points_of(design):
         for factor, value in condition.values:
@@ -238,6 +251,12 @@ def test_the_size_of_a_design_is_the_number_of_its_cells(crossing: str, changes:
     assert cells == design.size if crossing != "sobol" or design.keep else cells <= design.size
 
 
+@pytest.mark.parametrize("keep", [{}, {"distance": ["drawn", "0.04..0.12"]}], ids=str)
+def test_the_size_of_a_design_whose_blocks_have_their_own_points_is_exact(keep: dict) -> None:
+    own = dataclasses.replace(SOBOL, own_points=True, keep=keep)
+    assert own.size == len(own.cells())
+
+
 def test_the_size_of_a_sampled_range_is_exact() -> None:
     assert SOBOL.size == len(SOBOL.cells())
     kept = dataclasses.replace(SOBOL, keep={"distance": ["drawn", "0.04..0.12"]})
@@ -267,4 +286,5 @@ def test_association_is_0_of_balanced_levels_and_1_where_one_says_the_other() ->
 def test_too_few_points_tie_factors_and_enough_do_not() -> None:
     assert SOBOL.tied == []
     assert ("light_strength", "distance") in dataclasses.replace(SOBOL, points=2).tied
+    assert dataclasses.replace(SOBOL, points=2, own_points=True).tied == []
     assert dataclasses.replace(FULL, crossing="full").tied == []

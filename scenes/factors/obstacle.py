@@ -1,4 +1,4 @@
-"""Shape: another obstacle in the place of the block's own, as far from the sensors, of the same mean side.
+"""Obstacle: another one in the place of the block's own, as far from the sensors, of the same mean side.
 
 Each shape has its own proportions, whatever the block drew; a wall has its own size too, and stands square to the
 robot.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scenes.proximity import Robot
     from scenes.scene_spec import ObjectSpec, SceneSpec, Vector3
 
-NAME = "shape"
+NAME = "obstacle"
 CONTROL = "drawn"
 LEVELS = {
     "drawn": "the block's own",

@@ -1,4 +1,4 @@
-"""The factor shape: another obstacle in the place of the block's own."""
+"""The factor obstacle: another obstacle in the place of the block's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenes.planning import Quality
 from scenes.proximity import MIGHTY_THYMIO as ROBOT
 from scenes.scene_spec import OBSTACLES, SHAPES, ObjectSpec, SceneSpec
 
-SHAPE = factors.REGISTRY["tabletop"]["shape"]
+SHAPE = factors.REGISTRY["tabletop"]["obstacle"]
 NEW = [level for level in SHAPE.LEVELS if level != "drawn"]
 
 
@@ -75,8 +75,8 @@ def test_an_empty_floor_stays_empty_and_the_block_s_own_shape_stays_its_own() ->
 
 def test_shape_goes_before_what_moves_and_turns_the_obstacle() -> None:
     order = list(factors.REGISTRY["tabletop"])
-    assert all(order.index("shape") < order.index(later) for later in ("yaw", "offset", "distance", "presence"))
-    assert "shape" not in factors.REGISTRY["studio"]
+    assert all(order.index("obstacle") < order.index(later) for later in ("yaw", "offset", "distance", "presence"))
+    assert "obstacle" not in factors.REGISTRY["studio"]
 
 
 def test_the_default_draw_knows_three_shapes() -> None:
