@@ -51,7 +51,6 @@ from scenes.factors import (
     yaw,
 )
 from scenes.factors.range import Range
-from scenes.manifest import SCENES
 from scenes.sampling import Binned
 
 if TYPE_CHECKING:
@@ -139,13 +138,19 @@ def known(scene_set: str, modules: Sequence[str] = ()) -> Known:
     last = {name: found.pop(name) for name in (PRESENCE,) if name in found}
     for path in modules:
         factor = _imported(path)
-        if factor.NAME in {*found, *last, OBJECT, *SCENES.columns}:
+        if factor.NAME in {*found, *last, OBJECT} or _is_column(factor.NAME):
             raise DesignError(
-                f"factor {factor.NAME!r} of {path}: a factor or a column of the scenes table has that name already; give"
-                " it another NAME"
+                f"factor {factor.NAME!r} of {path}: a factor or a column of the scenes table has that name already;"
+                " give it another NAME"
             )
         found[factor.NAME] = factor
     return {**found, **last}
+
+
+def _is_column(name: str) -> bool:
+    from scenes.manifest import SCENES  # which loads pandas, and few designs have factors of their own
+
+    return name in SCENES.columns
 
 
 @cache
