@@ -30,6 +30,7 @@ from scenes.store import ASSETS
 
 SUFFIXES = (".blend", ".glb", ".gltf", ".obj")
 UPWARD = ("auto", "x", "y", "z", "-x", "-y", "-z")  # auto: as the format has it, z of .blend and y of the others
+MOST_TRIANGLES = 2_000_000
 TIMEOUT = 300.0  # s
 _MAGIC = {
     ".blend": (b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"),  # plain, or compressed in either of two ways
@@ -47,7 +48,7 @@ def bring_in(path: Path, root: Path, up: str = "auto", yaw: float = 0.0) -> OwnA
     """
     content = _content(path)
     digest = _digest(content, path, up, yaw)
-    folder = root / ASSETS
+    folder = (root / ASSETS).resolve()  # a worker need not stand where its owner does
     file = _kept(folder, digest, path)
     if file is None:
         if importlib.util.find_spec("bpy") is None:
@@ -146,8 +147,8 @@ def _imported(folder: Path, digest: str, path: Path, up: str, yaw: float) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=_WORKING, dir=folder) as working:
-        request = {"path": str(path.resolve()), "up": up, "yaw": yaw, "folder": str(Path(working).resolve())}
-        reply = _asked(path, request)
+        places = {"path": str(path.resolve()), "folder": str(Path(working).resolve())}
+        reply = _asked(path, {**places, "up": up, "yaw": yaw, "most": MOST_TRIANGLES})
         if "refused" in reply:
             raise SceneError(f"{path}: {reply['refused']}")
         outside: list[str] = reply["outside"]
@@ -157,6 +158,7 @@ def _imported(folder: Path, digest: str, path: Path, up: str, yaw: float) -> Pat
         os.replace(Path(working) / reply["blend"], folder / reply["blend"])
         os.replace(Path(working) / reply["geometry"], file)
         os.replace(record, folder / f"{digest}.json")
+    own.read.cache_clear()  # in place of a damaged one, it is not what was read before
     return file
 
 

@@ -45,7 +45,7 @@ def filled(triangles: Array, height: int, width: int) -> NDArray[np.bool_]:
     number = np.repeat(np.arange(len(rows)), rows)
     row = np.arange(len(number)) + np.repeat(first - np.cumsum(rows) + rows, rows)
     start, slope = _edges(u, v, ((0, 2), (0, 1), (1, 2)))
-    long, short = number, number + len(rows) * (1 + (row > v[number, 1]))
+    long, short = number, number + len(rows) * (1 + (row >= v[number, 1]))
     left, right = start[long] + slope[long] * row, start[short] + slope[short] * row
     begin = np.ceil(np.maximum(np.minimum(left, right) - _TOUCH, 0.0)).astype(np.int64)
     end = np.floor(np.minimum(np.maximum(left, right) + _TOUCH, width - 1)).astype(np.int64) + 1
@@ -59,7 +59,7 @@ def filled(triangles: Array, height: int, width: int) -> NDArray[np.bool_]:
 def _edges(u: Array, v: Array, ends: Sequence[tuple[int, int]]) -> tuple[Array, Array]:
     """u = start + slope * v along edges of triangles (m, 3) that go down in v, edge after edge: (len(ends) * m,) each.
 
-    Of a level edge, which no row meets but in its ends, the first end alone.
+    A level edge is met in its first end alone; the other end lies on another edge.
     """
     start, slope = [], []
     for a, b in ends:

@@ -8,10 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from scenes import assets
+from scenes.assets import Part
 from scenes.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,11 +38,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     for name, module in re.findall(r"`(\w+\.py)`[^`]*```python\n(.*?)```", README, re.S):
         (folder / name).write_text(module)
+    (folder / "pail.obj").write_text(as_obj(assets.named("bucket").parts((0.03, 0.16, 0.48))))
     code = "import torch, my_network; torch.save(my_network.build().state_dict(), 'my_weights.pt')"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     (folder / "audit").mkdir()
     shutil.copytree(ROOT / "audit" / "checkpoints", folder / "audit" / "checkpoints")
     return folder
+
+
+def as_obj(parts: Sequence[Part]) -> str:
+    """Parts as a Wavefront file, y up."""
+    lines: list[str] = []
+    first = 1
+    for part in parts:
+        lines += [f"v {x:.6f} {z:.6f} {-y:.6f}" for x, y, z in part.vertices]
+        lines += ["f " + " ".join(str(i + first) for i in face) for faces in part.faces for face in faces.tolist()]
+        first += len(part.vertices)
+    return "\n".join(lines) + "\n"
 
 
 def adapted(command: str, folder: Path) -> list[str]:

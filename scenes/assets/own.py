@@ -48,9 +48,10 @@ class OwnAsset:
 
 
 def has(file: Path) -> bool:
-    """Whether both files of an asset are there."""
+    """Whether both files of an asset are there, and whole."""
     try:
-        return file.is_file() and read(str(file)).blend.is_file()
+        whole_blend(read(str(file)))
+        return True
     except SceneError:
         return False
 

@@ -50,6 +50,10 @@ def build(spec: SceneSpec) -> None:
 
 def clear() -> None:
     """Remove every datablock, so nothing of the last scene is left to matter."""
+    render = bpy.context.scene.render
+    if bpy.data.libraries and render.use_persistent_data:  # what Cycles keeps between scenes holds every picture it met
+        render.use_persistent_data = False
+        render.use_persistent_data = True
     for kind in _KINDS:
         collection = getattr(bpy.data, kind)
         for block in list(collection):

@@ -1,7 +1,8 @@
 """`python -m scenes.blender.importing`: a user's own file as plain geometry, and as a .blend of meshes and materials.
 
-The request is JSON on stdin (path, up, yaw, and the folder to write to), the answer JSON on the old stdout. No script
-in the file is executed: Blender opens it with scripts off, and what is written holds no text, driver or handler.
+The request is JSON on stdin (path, up, yaw, the most triangles it may have, and the folder to write to), the answer is
+JSON on the old stdout. No script in the file is executed: scripts are off, and what is written holds no text, no driver
+and no handler.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from scenes.framing import camera_at
 from scenes.scene_spec import LightSpec, MaterialSpec, ObjectSpec, SceneError, SceneSpec
 from scenes.store import OBJECT
 
-MOST_TRIANGLES = 2_000_000
 DRAWN_TRIANGLES = 20_000  # about; a mesh of more is made simpler for ground truth, which would be slow and no truer
 SOLID = ("MESH", "CURVE", "SURFACE", "FONT", "META")  # kinds of objects that have a surface
 WELD = 1e-6  # of the largest side: vertices this close are one, for the simpler mesh
@@ -43,13 +43,13 @@ _UP = {  # axis that points up -> from the file's axes to x right, y away, z up
 }
 
 
-def bring_in(path: Path, up: str, yaw: float, folder: Path) -> dict[str, Any]:
+def bring_in(path: Path, up: str, yaw: float, most: int, folder: Path) -> dict[str, Any]:
     """Read the file, write both files of the asset into the folder. Raises SceneError for a file that cannot be used.
 
     Returns the names of the two, and the files outside that the file takes its pictures from, as seen from its folder.
     """
     _open(path)
-    meshes = _meshes(_turned(path, up, yaw))
+    meshes = _meshes(_turned(path, up, yaw), most)
     own_materials.tidy(meshes)
     outside = own_materials.packed(meshes)
     blend = _written(meshes, folder)
@@ -80,15 +80,36 @@ def _open(path: Path) -> None:
     suffix = path.suffix.lower()
     try:
         if suffix == ".blend":
-            bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
+            _append(path)
         elif suffix == ".obj":
             bpy.ops.wm.obj_import(filepath=str(path), forward_axis="NEGATIVE_Z", up_axis="Y")
         else:
             bpy.ops.import_scene.gltf(filepath=str(path))
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         said = str(error).strip().splitlines()
         why = said[-1] if said else "no message"
         raise SceneError(f"is no {suffix} file that can be read ({why}); export it again") from None
+
+
+def _append(path: Path) -> None:
+    """Bring the scene of a .blend in; of a file that has none, its objects.
+
+    Nothing is evaluated on the way, as it would be on opening it, so drivers' expressions are gone before one could be;
+    what they drive stays as it was saved. Texts that the file would run on opening are data here like any other.
+    """
+    with bpy.data.libraries.load(str(path), link=False) as (held, wanted):
+        wanted.scenes = list(held.scenes)
+        wanted.objects = [] if held.scenes else list(held.objects)
+    for block in own_materials.blocks():
+        for curve in [c for c in block.animation_data.drivers if c.driver.type == "SCRIPTED"]:
+            block.animation_data.drivers.remove(curve)
+    if len(wanted.scenes) > 1:
+        names = ", ".join(scene.name for scene in wanted.scenes)
+        raise SceneError(f"holds {len(wanted.scenes)} scenes ({names}); save the one to be shown in a file of its own")
+    for scene in wanted.scenes:
+        bpy.context.window.scene = scene
+    for thing in wanted.objects:
+        bpy.context.scene.collection.objects.link(thing)
 
 
 def _turned(path: Path, up: str, yaw: float) -> Matrix:
@@ -99,7 +120,7 @@ def _turned(path: Path, up: str, yaw: float) -> Matrix:
     return Matrix.Rotation(math.radians(yaw), 4, "Z") @ wanted @ given.inverted()
 
 
-def _meshes(turn: Matrix) -> list[bpy.types.Mesh]:
+def _meshes(turn: Matrix, most: int) -> list[bpy.types.Mesh]:
     """What the scene would render, as meshes in the asset's own frame: modifiers, instances and curves made plain."""
     _show_what_renders()
     evaluated = bpy.context.evaluated_depsgraph_get()
@@ -110,7 +131,7 @@ def _meshes(turn: Matrix) -> list[bpy.types.Mesh]:
             continue
         if isinstance(thing.data, bpy.types.Mesh):
             total += len(thing.data.loops) - 2 * len(thing.data.polygons)
-            _check_size(total)
+            _check_size(total, most)
         mesh = bpy.data.meshes.new_from_object(thing, preserve_all_data_layers=True, depsgraph=evaluated)
         if not mesh.polygons:
             bpy.data.meshes.remove(mesh)
@@ -123,14 +144,14 @@ def _meshes(turn: Matrix) -> list[bpy.types.Mesh]:
         found.append(mesh)
     if not found:
         raise SceneError("holds no mesh; lights, cameras, empties and what is hidden from renders do not count")
-    _check_size(sum(_count(mesh) for mesh in found))
+    _check_size(sum(_count(mesh) for mesh in found), most)
     _fit(found)
     return found
 
 
-def _check_size(triangles: int) -> None:
-    if triangles > MOST_TRIANGLES:
-        raise SceneError(f"has more than {MOST_TRIANGLES:,} triangles; reduce it, for instance with Blender's Decimate")
+def _check_size(triangles: int, most: int) -> None:
+    if triangles > most:
+        raise SceneError(f"has more than {most:,} triangles; reduce it, for instance with Blender's Decimate")
 
 
 def _count(mesh: bpy.types.Mesh) -> int:
@@ -261,13 +282,14 @@ def _view(geometry: Path, yaw: float) -> SceneSpec:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender prints from C, importers from Python
-    request = json.load(sys.stdin)
+    asked = json.load(sys.stdin)
     try:
-        reply = bring_in(Path(request["path"]), request["up"], request["yaw"], Path(request["folder"]))
+        reply = bring_in(Path(asked["path"]), asked["up"], asked["yaw"], asked["most"], Path(asked["folder"]))
     except SceneError as error:
         reply = {"refused": str(error)}
     answers.write(json.dumps(reply).encode())
     answers.close()
+    os._exit(0)  # an orderly end may wait for ever, on what Blender frees after Python
 
 
 if __name__ == "__main__":

@@ -19,10 +19,12 @@ Place = tuple[bpy.types.NodeTree, bpy.types.NodeSocket]
 
 def dress(mesh: bpy.types.Mesh, thing: bpy.types.Object) -> None:
     """Give the mesh the materials with which the object is seen, and one of its own where it has none."""
-    slots = [slot.material for slot in thing.material_slots] or list(mesh.materials) or [None]
-    mesh.materials.clear()
-    for material in slots:
-        mesh.materials.append(material.original if material else bpy.data.materials.new("plain"))
+    if not mesh.materials:
+        mesh.materials.append(None)
+    slots = [slot.material for slot in thing.material_slots]
+    for number, material in enumerate(mesh.materials):  # one by one, since without slots its faces forget theirs
+        seen = slots[number] if number < len(slots) else material
+        mesh.materials[number] = seen.original if seen else bpy.data.materials.new("plain")
 
 
 def tidy(meshes: Sequence[bpy.types.Mesh]) -> None:
@@ -49,6 +51,14 @@ def tidy(meshes: Sequence[bpy.types.Mesh]) -> None:
         _strip(block)
     for kind in ("texts", "actions"):
         bpy.data.batch_remove(list(getattr(bpy.data, kind)))
+
+
+def blocks() -> Iterator[bpy.types.ID]:
+    """Everything in the file that is animated, trees of nodes within other blocks included."""
+    for kind in bpy.data.bl_rna.properties:
+        if kind.type == "COLLECTION":
+            for block in getattr(bpy.data, kind.identifier):
+                yield from (b for b in (block, getattr(block, "node_tree", None)) if getattr(b, "animation_data", None))
 
 
 def _strip(block: bpy.types.bpy_struct) -> None:

@@ -118,6 +118,12 @@ def test_a_class_that_imagenet_does_not_have_is_told_the_nearest(
     assert says in refused(["model=squeezenet1_0", f"design.classes.{classes}"], capsys)
 
 
+def test_so_is_a_class_of_an_object_of_the_user_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    mine = ["design.assets.my_mug.path=mug.glb", "design.assets.my_mug.classes=[coffe mug]", "design.objects=[my_mug]"]
+    said = refused(["model=squeezenet1_0", *mine], capsys)
+    assert "design.assets.my_mug.classes: class 'coffe mug': ImageNet has none of this name; did you mean" in said
+
+
 def test_an_object_that_the_studio_does_not_have_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(["model=squeezenet1_0", "design.objects=[lemon,bukcet]"], capsys)
     assert "design.objects=[bukcet]: there is no such object; did you mean 'bucket'?" in said

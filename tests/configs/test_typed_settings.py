@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from audit import composition
 from audit.composition import ConfigError, compose, dump, store_of
-from audit.config import AuditConfig, DesignConfig
+from audit.config import AssetConfig, AuditConfig, DesignConfig
 
 pytestmark = pytest.mark.usefixtures("read_once")
 
@@ -43,6 +43,9 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_stands(monkeypatch: pytest.M
     assert config.paths.store == str(tmp_path / "store")
     assert config.paths.outputs == str(tmp_path)
     assert config.designs["pictures"].pictures == str(tmp_path / "p")
+    mine = [f"design.assets.my_mug.{setting}" for setting in ("path=~/my mug.glb", "classes=[coffee mug]")]
+    config = compose(["model=resnet18", *mine, "design.objects=[my_mug]"])
+    assert config.designs["studio"].assets["my_mug"].path == str(tmp_path / "my mug.glb")
 
 
 @settings(max_examples=100, deadline=None)
@@ -107,6 +110,18 @@ def test_settings_of_the_studio_are_read_likewise(typed: str, of: object, arrive
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        ["design.assets={my_mug: {path: mug.glb, classes: [coffee mug, 968], yaw: 90}}"],
+        [f"design.assets.my_mug.{text}" for text in ("path=mug.glb", "classes=[coffee mug,968]", "yaw=90")],
+    ],
+)
+def test_an_object_of_one_s_own_is_given_at_once_or_setting_by_setting(typed: list[str]) -> None:
+    config = compose(["model=resnet18", *typed, "design.objects=[lemon,my_mug]"])
+    assert studio(config).assets == {"my_mug": AssetConfig("mug.glb", ["coffee mug", 968], yaw=90.0)}
+
+
+@pytest.mark.parametrize(
     ("typed", "of", "arrives"),
     [
         ("design.factors.distance=[0.05..0.35]", lambda c: tabletop(c).factors["distance"], ["0.05..0.35"]),
@@ -150,10 +165,13 @@ class TestTheDump:
         typed = [f"paths.store={here}/there/store", "models.resnet18.checkpoint=~/w.pt", f"paths.outputs={tmp_path}/o"]
         text = dump(compose(typed))
         text += dump(compose(["design=pictures", f"design.pictures={here}/there/pictures"]))
+        mine = [f"design.assets.my_mug.path={here}/there/mug.glb", "design.assets.my_mug.classes=[504]"]
+        text += dump(compose(["model=resnet18", *mine, "design.objects=[lemon,my_mug]"]))
         assert str(here) not in text
         assert str(tmp_path) not in text
         assert "there/store" in text
         assert "there/pictures" in text
+        assert "there/mug.glb" in text
         assert "~/w.pt" in text
 
     def test_it_says_which_store_a_run_used(self, tmp_path: Path) -> None:
