@@ -77,7 +77,7 @@ def _of_speed(specs: Sequence[SceneSpec], speed: Speed) -> dict[tuple[str, str],
         ("one scene, one core", "s"): whole,
         ("of it sampling", "%"): 100 * speed.sampling / whole,
         ("of it denoising", "%"): 100 * speed.denoising / whole,
-        ("of it all else", "%"): 100 * speed.rest / whole,
+        ("of it all else", "%"): 100 * speed.rest_share,
         **{(f"stage: {name}", "s"): speed.stages[name] for name in STAGES},
     }
 
