@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,19 @@ APART = 0.02  # m
 _ANY = MaterialSpec(color=(0.5, 0.5, 0.5))
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Where things are tried: about (middle, 0), `away` m from it, up to `aside` degrees either side of straight ahead."""
+
+    size: tuple[float, float]  # m, of width and height
+    away: tuple[float, float]
+    aside: float
+    middle: float = 0.0  # m ahead
+
+
+SPREAD = Spread(size=(0.04, 0.09), away=(0.12, 0.7), aside=50.0, middle=0.08)
+
+
 def apply(spec: SceneSpec, level: str, draw: Draw) -> SceneSpec:
     if level == "none" or draw.robot is None:
         return spec
@@ -57,7 +71,7 @@ def _standing(
 ) -> Things:
     """Up to `count` distractors. Most conditions of a block have one camera and geometry, and ask for the same."""
     found: Things = ()
-    for thing in _places(generator(seed, block, NAME), floor):
+    for thing in places(generator(seed, block, NAME), SPREAD, floor):
         if len(found) == count:
             break
         if _fits(thing, found, camera, objects, robot):
@@ -65,18 +79,19 @@ def _standing(
     return found
 
 
-def _places(rng: np.random.Generator, floor: Vector3) -> Iterator[ObjectSpec]:
+def places(rng: np.random.Generator, spread: Spread, floor: Vector3) -> Iterator[ObjectSpec]:
+    """Things that might stand there, in colours that differ from the floor's."""
     for _ in range(TRIES):
         shape = ("box", "cylinder", "sphere")[rng.integers(3)]
-        width, height = (float(v) for v in rng.uniform(0.04, 0.09, 2))
-        angle, far, yaw = rng.uniform(-50, 50), rng.uniform(0.12, 0.7), rng.uniform(0, 360)
+        width, height = (float(v) for v in rng.uniform(*spread.size, 2))
+        angle, far, yaw = rng.uniform(-spread.aside, spread.aside), rng.uniform(*spread.away), rng.uniform(0, 360)
         paint = color.draw_floor_color(rng)
         if float(color.delta_e(paint, floor)) < LEAST_DIFFERENCE:
             continue
         yield ObjectSpec(
             shape=shape,
             size=(width, width, width if shape == "sphere" else height),
-            position=(0.08 + far * math.cos(math.radians(angle)), far * math.sin(math.radians(angle))),
+            position=(spread.middle + far * math.cos(math.radians(angle)), far * math.sin(math.radians(angle))),
             yaw=float(yaw),
             material=MaterialSpec(color=paint),
         )

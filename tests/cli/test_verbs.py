@@ -64,24 +64,6 @@ def test_show_finds_the_scene_by_the_beginning_of_its_id_and_writes_it_out(
     assert "picture.png" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("stages")
-@pytest.mark.parametrize(
-    ("typed", "says"),
-    [
-        (["show"], "show takes the id of one scene, or its beginning"),
-        (["show", "ab", "cd"], "show takes the id of one scene, or its beginning"),
-        (["show", "ab", "paths.store=kept"], "no scene's id begins so"),
-    ],
-)
-def test_a_scene_that_cannot_be_shown_is_one_line(
-    typed: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(typed) == 2
-    err = capsys.readouterr().err
-    assert says in err
-    assert err.count("\n") == 1
-
-
 @pytest.mark.parametrize("verb", ["render", "train"])
 def test_render_and_train_pass_configuration_in_and_exit_code_out(verb: str, stages: Stages) -> None:
     stages.exit_code = 5
@@ -195,6 +177,9 @@ class TestReport:
         (["run", "--config-dir"], "takes a folder"),
         (["run", "--config-dir", "nowhere"], "there is no such folder"),
         (["run", "-x"], "there is no such flag"),
+        (["show"], "show takes the id of one scene, or its beginning"),
+        (["show", "ab", "cd"], "show takes the id of one scene, or its beginning"),
+        (["show", "ab", "paths.store=kept"], "no scene's id begins so"),
     ],
 )
 @pytest.mark.usefixtures("stages")
