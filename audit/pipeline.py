@@ -77,7 +77,8 @@ def render(config: AuditConfig) -> int:
     outcome = rendering.render_scenes(config, planned)
     total = len({p.scene_id for p in planned})
     print(
-        f"rendered {outcome.rendered}, in the store before {outcome.cached}, by another run meanwhile {outcome.waited}, failed {len(outcome.failed)} of {total}"
+        f"rendered {outcome.rendered}, in the store before {outcome.cached}, by another run meanwhile {outcome.waited},"
+        f" failed {len(outcome.failed)} of {total}"
     )
     return 5 if len(outcome.failed) > (1 - config.criterion.min_coverage) * total else 0
 
@@ -169,7 +170,8 @@ def _summary(
     if coverage:
         lines.append(
             f"coverage  {coverage['usable']} of {coverage['planned']} cells"
-            f" ({outcome.rendered} scenes rendered, {outcome.cached + outcome.waited} from the store, {len(outcome.failed)} failed)"
+            f" ({outcome.rendered} scenes rendered, {outcome.cached + outcome.waited} from the store,"
+            f" {len(outcome.failed)} failed)"
         )
     for name, model in verdict.get("models", {}).items():
         gate = ", ".join(f"{g['metric']} {_number(g['value'])} (floor {g['floor']:g})" for g in model["control"])

@@ -41,7 +41,7 @@ _ANY = MaterialSpec(color=(0.5, 0.5, 0.5))
 
 @dataclass(frozen=True)
 class Spread:
-    """Where things are tried: about (middle, 0), `away` m from it, up to `aside` degrees either side of straight ahead."""
+    """Where things are tried: `away` m from (middle, 0), up to `aside` degrees either side of straight ahead."""
 
     size: tuple[float, float]  # m, of width and height
     away: tuple[float, float]
