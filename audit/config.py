@@ -118,16 +118,73 @@ class ModelConfig:
         None  # .safetensors or a state_dict; None: as the callable made it; 'packaged:NAME': shipped
     )
     outputs: str = "logits"  # what the module returns: logits, probabilities
-    target_layer: str = ""  # dotted module path; empty: the architecture's own
+    target_layer: str = (
+        ""  # dotted module path; empty: the architecture's own, of yours a stated guess
+    )
     threshold: float | None = None  # operating point; None: the checkpoint card's, else .5
     recipe: dict[str, list[str]] | None = None  # levels the checkpoint was trained on; None: the card's
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
 
 
 @dataclass(frozen=True)
+class MethodSettings:
+    """Numbers that single attribution methods take."""
+
+    path_steps: int = 32  # integrated gradients: points between the grey picture and the picture
+    noise_copies: int = 16  # smooth_grad: noisy copies of each picture
+    noise_spread: float = 0.15  # smooth_grad: standard deviation of the noise, of the input's range
+    patch: float = 0.2  # occlusion: side of the grey patch, of the shorter side of the input
+    patch_step: float = 0.5  # occlusion: from one position to the next, of the patch's side
+    masks: int = 1000  # rise: random masks per picture
+    mask_cells: int = 7  # rise: cells along the shorter side of a mask
+    mask_share: float = 0.5  # rise: probability that a cell is kept
+    channels: int = 0  # score_cam, ablation_cam: the channels of largest activation that are tried; 0: all
+
+
+@dataclass(frozen=True)
+class SanityConfig:
+    """The randomisation checks of Adebayo et al.: does a map change when what the network has learned is taken away?"""
+
+    scenes: int = 8  # scenes at control whose maps are compared, of each model; 0: no checks
+    stages: int = 8  # steps in which the layers are randomised, from the output to the input
+    limit: float = 0.5  # similarity to the map of the wholly randomised network from which on a method fails
+
+
+@dataclass(frozen=True)
+class FaithfulnessConfig:
+    """Deletion and insertion: what the target does as the pixels that a map names are taken away, or put back."""
+
+    scenes: int = 0  # scenes with an object, of each model; 0: none, since every step of every map is a forward pass
+    steps: int = 16  # shares of the picture, from none to all
+
+
+@dataclass(frozen=True)
+class CropsConfig:
+    """Interesting regions: what a map selects, cut out of the picture."""
+
+    methods: list[str] = field(default_factory=lambda: ["grad_cam", "saliency"])  # of attribution.methods
+    threshold: float = 0.5  # of the map's largest value
+    scenes: int = 4  # of each object, or of the tabletop, and method; 0: no crops
+
+
+@dataclass(frozen=True)
 class AttributionConfig:
     methods: list[str] = field(default_factory=lambda: ["hires_cam", "grad_cam", "saliency"])  # the first is primary
+    target: str = "truth"  # truth: what is true of the scene; predicted, runner_up, sum, output:N, sensor:NAME, ...
     batch: int = 6
+    gradient_at: str = "input"  # input: what the network is fed; picture: the pixels before normalisation
+    settings: MethodSettings = field(default_factory=MethodSettings)
+    sensors: bool = True  # proximity: also one map per cell, judged against what its own cone sees of the object
+    sanity: SanityConfig = field(default_factory=SanityConfig)
+    faithfulness: FaithfulnessConfig = field(default_factory=FaithfulnessConfig)
+    crops: CropsConfig = field(default_factory=CropsConfig)
+
+
+@dataclass(frozen=True)
+class PreprocessingAuditConfig:
+    """The same scenes, fed otherwise: is the configured preprocessing the one that the network was trained with?"""
+
+    scenes: int = 48  # scenes of each model, spread over blocks and conditions; 0: none
 
 
 @dataclass(frozen=True)
@@ -170,6 +227,7 @@ class AuditConfig:
     renderer: RendererConfig = field(default_factory=RendererConfig)
     models: dict[str, ModelConfig] = field(default_factory=dict)
     attribution: AttributionConfig = field(default_factory=AttributionConfig)
+    preprocessing_audit: PreprocessingAuditConfig = field(default_factory=PreprocessingAuditConfig)
     criterion: CriterionConfig = field(default_factory=CriterionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)

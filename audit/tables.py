@@ -97,18 +97,118 @@ CONDITION_AUC = Table(  # predict: cell-stratified concordance of every conditio
 
 ATTENTION = Table(  # attribute: attention overlap, long
     name="attention",
-    version=1,
+    version=2,
     key=("model", "scene_id", "method", "source", "metric", "region"),
     columns={
         "model": "str",
         "scene_id": "str",
-        "method": "str",  # saliency, grad_cam, hires_cam; '-' for maps that need no network
+        "method": "str",  # a name in audit.attribution.METHODS; '-' for maps that need no network
         "source": "str",  # model, untrained, ceiling, edges, gaussian, random
-        "metric": "str",  # relevance_mass_accuracy, enrichment, pointing_game, mass_split
-        "region": "str",  # object, cast_shadow, outside_shadow, reflection, distractors, floor, background
+        "metric": "str",  # a name in audit.metrics.specs
+        # '-': of the whole map; object, cast_shadow, outside_shadow, reflection, distractors, floor, background
         "value": "float",
         "chance": "float",
         "undefined_reason": "str",
+    },
+)
+
+SENSOR_ATTENTION = Table(  # attribute: the map of one cell on what its own sensor's cone holds of the object
+    name="sensor_attention",
+    version=1,
+    key=("model", "method", "source", "sensor", "distance_cm"),
+    columns={
+        "model": "str",
+        "method": "str",
+        "source": "str",  # model, untrained, edges, gaussian, random, other_sensor: the map of the sensor opposite
+        "sensor": "str",
+        "distance_cm": "int",  # travel; -1: all distances at which the cell is occupied
+        "enrichment": "float",  # mean over blocks of relevance mass accuracy over area; chance 1
+        "ci_low": "float",
+        "ci_high": "float",
+        "n": "int",  # blocks in which the cell is occupied
+        "usable_n": "int",
+        "undefined_reason": "str",  # of most scenes that are left out, '' where none is
+    },
+)
+
+SANITY = Table(  # attribute: what is left of a map when weights are randomised, layer after layer
+    name="sanity",
+    version=1,
+    key=("model", "method", "randomisation", "position"),
+    columns={
+        "model": "str",
+        "method": "str",
+        "randomisation": "str",  # cascading: from the output down to here; independent: this step alone
+        "position": "int",  # 1 = the step at the output
+        "layers": "str",  # what this step randomises, first and last by name
+        "scenes": "int",
+        "rank_correlation": "float",  # mean over scenes of Spearman's rho with the map of the network as it is
+        "rank_correlation_low": "float",
+        "rank_correlation_high": "float",
+        "rank_correlation_absolute": "float",  # the same of absolute values
+        "rank_correlation_absolute_low": "float",
+        "rank_correlation_absolute_high": "float",
+        "ssim": "float",  # structural similarity of the maps, each scaled to [0, 1]
+        "ssim_low": "float",
+        "ssim_high": "float",
+        "undefined_reason": "str",
+    },
+)
+
+SANITY_VERDICT = Table(  # attribute: the checks' verdict, a row per model and method
+    name="sanity_verdict",
+    version=1,
+    key=("model", "method"),
+    columns={
+        "model": "str",
+        "method": "str",
+        "passes": "bool",
+        "similarity": "float",  # the largest of the two rank correlations with the wholly randomised network
+        "low": "float",
+        "high": "float",
+        "limit": "float",
+        "reason": "str",  # '' where it passes
+    },
+)
+
+PREPROCESSING = Table(  # predict: the same scenes, fed otherwise
+    name="preprocessing",
+    version=1,
+    key=("model", "variant", "metric"),
+    columns={
+        "model": "str",
+        "variant": "str",  # configured, channels=bgr, resize=area, normalisation=fixed ...
+        "metric": "str",  # the task metric it is judged by
+        "flipped": "float",  # share of decisions that differ from the configured
+        "mean": "float",
+        "difference": "float",  # to the configured, paired by block; positive = this one is better
+        "ci_low": "float",
+        "ci_high": "float",
+        "is_better": "bool",  # its interval lies above 0, multiplicity held
+        "scenes": "int",
+        "blocks": "int",
+        "reason": "str",  # why there are no numbers
+    },
+)
+
+CROPS = Table(  # attribute: what a map selects, cut out
+    name="crops",
+    version=1,
+    key=("model", "method", "scene_id", "number"),
+    columns={
+        "model": "str",
+        "method": "str",
+        "scene_id": "str",
+        "number": "int",  # 1 = the region with most of the map in it
+        "target": "str",  # the class, or the sensors, whose map it is
+        "threshold": "float",  # of the map's largest value
+        "x0": "int",  # pixels of the picture, x1 and y1 behind the last
+        "y0": "int",
+        "x1": "int",
+        "y1": "int",
+        "share": "float",  # of the map's positive part
+        "iou": "float",  # of the box with the object's true box; NaN without ground truth
+        "file": "str",  # below the run directory
     },
 )
 
@@ -263,6 +363,7 @@ PICTURES = Table(  # pictures without ground truth: what the network says, and h
 )
 
 ALL = (  # in the order of the stages
-    *(LABELS, RESPONSES, ANSWERS, PREDICTIONS, TAKEN_FOR, AUC, CONDITION_AUC, ATTENTION, PICTURES),
+    *(LABELS, RESPONSES, ANSWERS, PREDICTIONS, TAKEN_FOR, AUC, CONDITION_AUC, PREPROCESSING),
+    *(ATTENTION, SENSOR_ATTENTION, SANITY, SANITY_VERDICT, CROPS, PICTURES),
     *(CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from audit.metrics.attention import REGIONS
+from audit.metrics.regions import REGIONS
 from reports import words
 from reports.colour_map import coloured
 from reports.pictures import enlarged, outlined, scale_for

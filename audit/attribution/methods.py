@@ -1,8 +1,4 @@
-"""Attribution methods: each a closed form on what one forward and one backward pass left behind.
-
-All return one signed, unnormalised map per picture at the method's own resolution, except saliency, whose channel
-reduction leaves no sign.
-"""
+"""The methods by name: what each needs of the shared pass, where its maps live, and what to know when reading them."""
 
 from __future__ import annotations
 
@@ -11,69 +7,164 @@ from dataclasses import dataclass
 
 import torch
 
-from audit.attribution.passes import GradientPass
+from audit.attribution import activation_maps, gradient_maps
+from audit.attribution.network import Network
+from audit.attribution.passes import (
+    DECONVOLVED,
+    GUIDED,
+    LAYER_GRADIENT,
+    PICTURE_GRADIENT,
+    Pass,
+)
+
+INPUT, LAYER_GRID = "input", "layer"
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method, where its maps live ('input': the network's input size; 'layer': the target layer's grid), and what
-    one should know when reading them.
+    """An attribution method.
+
+    place: 'input', maps live on the network's input, or 'layer', on the target layer's grid. needs: what the shared
+    pass has to leave behind. reduction: how channels become one map, '' where the method leaves one. cost: passes per
+    picture beside the shared one, in words; '' where there are none. paper: where it is defined. note: what one should
+    know. maps: (B, h, w), signed and unnormalised. refusal: why a network does not allow the method, found by
+    asking it once about a picture (1, 3, H, W); '' where it does; None where every network with the needed layer does.
     """
 
     name: str
     title: str
     place: str
+    needs: frozenset[str]
+    reduction: str
+    paper: str
     note: str
-    maps: Callable[[GradientPass], torch.Tensor]
+    maps: Callable[[Pass], torch.Tensor]
+    cost: str = ""
+    refusal: Callable[[Network, torch.Tensor], str] | None = None
 
 
-def saliency(passed: GradientPass) -> torch.Tensor:
-    """Simonyan et al. 2014, section 3: max over channels of |d target / d input|, (B, H, W), >= 0.
-
-    The input is the network's own, after preprocessing; a maximum does not depend on the channel order.
-    """
-    if passed.picture_gradient is None:
-        raise ValueError("saliency needs the gradient at the pictures")
-    return passed.picture_gradient.abs().amax(dim=1)
+def _at_input(
+    name: str, title: str, need: str, reduction: str, paper: str, note: str, maps: Callable[[Pass], torch.Tensor]
+) -> Method:
+    is_plain = need == PICTURE_GRADIENT
+    cost, refusal = ("", None) if is_plain else ("one more backward pass", gradient_maps.without_rectifiers)
+    return Method(name, title, INPUT, frozenset({need}), reduction, paper, note, maps, cost, refusal)
 
 
-def grad_cam(passed: GradientPass) -> torch.Tensor:
-    """Selvaraju et al. 2017: sum over channels of (spatial mean of the gradient) x activation, (B, h, w).
-
-    Without the paper's final ReLU: metrics and pictures take the positive part themselves.
-    """
-    weights = passed.activation_gradient.mean(dim=(2, 3), keepdim=True)
-    return (weights * passed.activation).sum(dim=1)
+def _of_layer(name: str, title: str, paper: str, note: str, maps: Callable[[Pass], torch.Tensor]) -> Method:
+    needs = frozenset({LAYER_GRADIENT})
+    return Method(name, title, LAYER_GRID, needs, "sum over the layer's channels", paper, note, maps)
 
 
-def hires_cam(passed: GradientPass) -> torch.Tensor:
-    """Draelos and Carin 2020: sum over channels of gradient x activation at each place, (B, h, w), signed."""
-    return (passed.activation_gradient * passed.activation).sum(dim=1)
+_GRADIENTS = (
+    _at_input(
+        "saliency",
+        "Saliency",
+        PICTURE_GRADIENT,
+        "maximum of the absolute value",
+        "Simonyan et al. 2014",
+        "How much the target would move with each pixel; noisy, and without a sign.",
+        gradient_maps.saliency,
+    ),
+    _at_input(
+        "saliency_sum",
+        "Saliency, summed",
+        PICTURE_GRADIENT,
+        "sum of the absolute values",
+        "Simonyan et al. 2014",
+        "As saliency, with the channels summed.",
+        gradient_maps.saliency_sum,
+    ),
+    _at_input(
+        "saliency_signed",
+        "Saliency, signed",
+        PICTURE_GRADIENT,
+        "sum",
+        "Simonyan et al. 2014",
+        "Positive where a lighter pixel would raise the target.",
+        gradient_maps.saliency_signed,
+    ),
+    _at_input(
+        "input_x_gradient",
+        "Input x gradient",
+        PICTURE_GRADIENT,
+        "sum",
+        "Shrikumar et al. 2016",
+        "Says nothing about pixels near the mean grey, which the network is fed as zeros.",
+        gradient_maps.input_x_gradient,
+    ),
+    _at_input(
+        "guided_backprop",
+        "Guided backpropagation",
+        GUIDED,
+        "maximum of the absolute value",
+        "Springenberg et al. 2015",
+        "Sharp, since it restores the picture's edges; it changes little when weights are randomised.",
+        gradient_maps.guided_backprop,
+    ),
+    _at_input(
+        "deconvnet",
+        "Deconvolution",
+        DECONVOLVED,
+        "maximum of the absolute value",
+        "Zeiler and Fergus 2014",
+        "Depends on the picture through the pooling switches alone.",
+        gradient_maps.deconvnet,
+    ),
+    Method(
+        "guided_grad_cam",
+        "Guided Grad-CAM",
+        INPUT,
+        frozenset({GUIDED, LAYER_GRADIENT}),
+        "sum",
+        "Selvaraju et al. 2017",
+        "Guided backpropagation where Grad-CAM is positive; it inherits the faults of both.",
+        gradient_maps.guided_grad_cam,
+        "one more backward pass",
+        gradient_maps.without_rectifiers,
+    ),
+)
 
+_ACTIVATIONS = (
+    _of_layer(
+        "grad_cam",
+        "Grad-CAM",
+        "Selvaraju et al. 2017",
+        "Averages gradients over the picture and so cannot localise through flattened dense layers.",
+        activation_maps.grad_cam,
+    ),
+    _of_layer(
+        "grad_cam_plus_plus",
+        "Grad-CAM++",
+        "Chattopadhay et al. 2018",
+        "Counts positive gradients alone; its weights hold for a target behind an exponential.",
+        activation_maps.grad_cam_plus_plus,
+    ),
+    _of_layer(
+        "xgrad_cam",
+        "XGrad-CAM",
+        "Fu et al. 2020",
+        "Grad-CAM with gradients averaged where the layer is active.",
+        activation_maps.xgrad_cam,
+    ),
+    _of_layer(
+        "hires_cam",
+        "HiResCAM",
+        "Draelos and Carin 2020",
+        "Gradient times activation at each place of the target layer.",
+        activation_maps.hires_cam,
+    ),
+    _of_layer(
+        "layer_cam",
+        "Layer-CAM",
+        "Jiang et al. 2021",
+        "HiResCAM with positive gradients alone, so it has no evidence against the target.",
+        activation_maps.layer_cam,
+    ),
+)
 
-METHODS: Mapping[str, Method] = {
-    method.name: method
-    for method in (
-        Method(
-            "saliency",
-            "Saliency",
-            "input",
-            "Largest absolute gradient over the three channels of the network's preprocessed input.",
-            saliency,
-        ),
-        Method(
-            "grad_cam",
-            "Grad-CAM",
-            "layer",
-            "Averages gradients over the picture and so cannot localise through flattened dense layers.",
-            grad_cam,
-        ),
-        Method(
-            "hires_cam",
-            "HiResCAM",
-            "layer",
-            "Gradient times activation at each place of the target layer.",
-            hires_cam,
-        ),
-    )
-}
+METHODS: Mapping[str, Method] = {method.name: method for method in (*_GRADIENTS, *_ACTIVATIONS)}
+FAMILY = (  # out of one forward and one backward pass
+    *("saliency", "input_x_gradient"),
+    *("grad_cam", "hires_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam"),
+)

@@ -1,82 +1,145 @@
-"""The one forward and one backward pass that all methods share, and the only place where a hook lives."""
+"""The pass that all methods share: one forward, one backward, and one more backward for each rule on rectifiers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
+from audit.attribution.network import Network, Rule, kept_output, rectified_by
+from audit.attribution.targets import Scalar, Target
+from audit.config import MethodSettings
+
+# What a method needs of the pass; each is computed once, for all methods that need it.
+PICTURE_GRADIENT, LAYER, LAYER_GRADIENT = "picture_gradient", "layer", "layer_gradient"
+GUIDED, DECONVOLVED = "guided", "deconvolved"
+
+RULES: dict[str, Rule] = {
+    # Springenberg et al. 2015, section 3.4: what is negative above or was negative below is cut off
+    GUIDED: lambda found, above: found.clamp(min=0),
+    # Zeiler and Fergus 2014, section 2.1: the gradient itself is rectified, whatever lay below
+    DECONVOLVED: lambda found, above: above.clamp(min=0),
+}
 
 
 @dataclass(frozen=True)
-class GradientPass:
-    """What one batch left behind, on the network's device.
+class Pass:
+    """What one batch left behind, on the network's device; what no method needed is None.
 
-    pictures, picture_gradient: (B, 3, H, W), the network's own input, after preprocessing; the gradient is None where
-    it was not asked for. activation, activation_gradient: (B, C, h, w), the target layer's output, however it lay.
-    Gradients are of the target, row by row.
+    pictures: (B, 3, H, W), where gradients end: the network's own input, or the pixels before normalisation.
+    logits: (B, K), and value (B,), the target of each. picture_gradient, guided, deconvolved: (B, 3, H, W), the
+    gradient of the target at the pictures, plain and by each rule on rectifiers. activation, activation_gradient:
+    (B, C, h, w), the target layer's output, however it lay. rows: the pictures' numbers.
+    grey: what a removed pixel becomes. Methods with passes of their own ask by `scores` and `gradients`, `batch`
+    pictures at a time.
     """
 
+    network: Network
+    target: Target
+    rows: Sequence[int]
     pictures: torch.Tensor
+    logits: torch.Tensor
+    value: torch.Tensor
     picture_gradient: torch.Tensor | None
-    activation: torch.Tensor
-    activation_gradient: torch.Tensor
+    guided: torch.Tensor | None
+    deconvolved: torch.Tensor | None
+    activation: torch.Tensor | None
+    activation_gradient: torch.Tensor | None
+    grey: float
+    batch: int
+    settings: MethodSettings
+
+    def scores(self, pictures: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+        """(n,) the target of altered copies (n, 3, H, W), copy i of picture of[i] of this batch, without gradient.
+
+        What a target chose on the picture as it is, such as the predicted class, it keeps.
+        """
+        found = [self.value.new_empty(0)]
+        with torch.no_grad():
+            for start in range(0, len(pictures), self.batch):
+                part = slice(start, start + self.batch)
+                found.append(self.scalar_of(of[part])(self.network.logits(pictures[part])))
+        return torch.cat(found)
+
+    def gradients(self, pictures: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+        """(n, 3, H, W), the target's gradient at altered copies of pictures, as `scores` takes them."""
+        found = [self.pictures.new_empty((0, *self.pictures.shape[1:]))]
+        with torch.enable_grad():
+            for start in range(0, len(pictures), self.batch):
+                part = slice(start, start + self.batch)
+                leaf = pictures[part].detach().requires_grad_()
+                value = self.scalar_of(of[part])(self.network.logits(leaf))
+                found += _gradients(value, [leaf], again=False)
+        return torch.cat(found)
+
+    def scalar_of(self, of: torch.Tensor) -> Scalar:
+        """The target bound to pictures of this batch by their places in it, any number of times each."""
+        places = of.tolist()
+        return self.target(self.logits[places], [self.rows[place] for place in places])
 
 
-@contextmanager
-def kept_output(layer: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """What `layer` puts out while the context lasts, one entry per call; the hook is gone afterwards.
-
-    The network goes on with a copy, so an in-place operation behind the layer cannot alter what is kept.
-    """
-    kept: list[torch.Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-        if not output.requires_grad:  # the layer does not depend on the picture: still a place to differentiate at
-            output = output.detach().requires_grad_()
-        kept.append(output)
-        return output.clone()
-
-    handle = layer.register_forward_hook(keep)
-    try:
-        yield kept
-    finally:
-        handle.remove()
-
-
-def gradient_pass(
-    module: nn.Module,
-    layer: nn.Module,
+def shared_pass(
+    network: Network,
     pictures: torch.Tensor,
-    target_mask: torch.Tensor,
-    layout: LayerLayout = CHANNELS_FIRST,
-    to_pictures: bool = True,
-) -> GradientPass:
-    """Differentiate the sum of `module`'s logits where `target_mask` (B, K) is True, K at most its outputs.
+    target: Target,
+    rows: Sequence[int],
+    needs: frozenset[str],
+    settings: MethodSettings | None = None,
+    grey: float = 0.0,
+    batch: int = 64,
+) -> Pass:
+    """Differentiate `target` of pictures (B, 3, H, W), row by row, at the places that `needs` names.
 
-    layout: how the layer's output lies. to_pictures: whether to go back beyond the layer, to the pictures, which costs
-    as much as all the rest. No weight gradients are computed and no `.grad` is written. Where the target does not
-    depend on picture or layer, the gradient is zero. `module` should be in evaluation mode, so that rows do not see
-    each other.
+    No weight gradients are computed and no `.grad` is written. Where the target does not depend on picture or layer,
+    the gradient is zero. The module should be frozen and in evaluation mode, so that rows do not see each other.
     """
-    with torch.enable_grad(), kept_output(layer) as kept:
+    to_pictures = bool(needs & {PICTURE_GRADIENT, GUIDED, DECONVOLVED})
+    to_layer = bool(needs & {LAYER, LAYER_GRADIENT})
+    rules = [name for name in RULES if name in needs]
+    with torch.set_grad_enabled(to_pictures or LAYER_GRADIENT in needs):
         leaf = pictures.detach().requires_grad_(to_pictures)
-        logits = module(leaf.clone())  # a copy: a network may begin with an in-place operation
-        # selected, not multiplied: an infinite logit outside the mask must not turn the sum into NaN
-        target = torch.where(target_mask, logits[:, : target_mask.shape[1]], 0.0).sum()
-        activation = kept[-1]
-        places = [activation, leaf] if to_pictures else [activation]
-        gradients: tuple[torch.Tensor | None, ...] = (None,) * len(places)
-        if target.requires_grad:
-            gradients = torch.autograd.grad(target, places, allow_unused=True)
-    found = [torch.zeros_like(p) if g is None else g for p, g in zip(places, gradients, strict=True)]
-    return GradientPass(
+        activation = None
+        if to_layer:
+            if network.layer is None:
+                raise ValueError("the network has no target layer")
+            with kept_output(network.layer) as kept:
+                logits = network.logits(leaf)
+            activation = kept[-1]  # of a layer that runs several times, the last run
+        else:
+            logits = network.logits(leaf)
+        scalar = target(logits.detach(), rows)
+        value = scalar(logits)
+        places = [leaf] if PICTURE_GRADIENT in needs else []
+        places += [activation] if activation is not None and LAYER_GRADIENT in needs else []
+        plain = _gradients(value, places, bool(rules)) if needs & {PICTURE_GRADIENT, LAYER_GRADIENT} else []
+        ruled = {}
+        for rule in rules:
+            with rectified_by(RULES[rule], value):
+                ruled[rule] = _gradients(value, [leaf], rule != rules[-1])[0]
+    layer_gradient = plain[-1] if LAYER_GRADIENT in needs else None
+    layout = network.layout
+    return Pass(
+        network=network,
+        target=target,
+        rows=rows,
         pictures=leaf.detach(),
-        picture_gradient=found[1] if to_pictures else None,
-        activation=layout.maps(activation.detach()),
-        activation_gradient=layout.maps(found[0]),
+        logits=logits.detach(),
+        value=value.detach(),
+        picture_gradient=plain[0] if PICTURE_GRADIENT in needs else None,
+        guided=ruled.get(GUIDED),
+        deconvolved=ruled.get(DECONVOLVED),
+        activation=None if activation is None else layout.maps(activation.detach()).float(),
+        activation_gradient=None if layer_gradient is None else layout.maps(layer_gradient).float(),
+        grey=grey,
+        batch=batch,
+        settings=settings or MethodSettings(),
     )
+
+
+def _gradients(value: torch.Tensor, places: Sequence[torch.Tensor], again: bool) -> list[torch.Tensor]:
+    """Of the sum of `value` at each place; zeros where it does not depend on it. again: the graph is needed again."""
+    found: Sequence[torch.Tensor | None] = [None] * len(places)
+    if value.requires_grad:
+        found = torch.autograd.grad(value.sum(), places, retain_graph=again, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(places, found, strict=True)]

@@ -15,10 +15,8 @@ import pandas as pd
 
 from audit.metrics.arrays import Doubles, Floats, Mask, Singles, Texts
 from audit.metrics.null_maps import ceiling
+from audit.metrics.regions import OVERLAP_REGIONS, REGIONS
 from audit.metrics.resampling import resampled
-
-REGIONS = ("object", "cast_shadow", "outside_shadow", "reflection", "distractors", "floor", "background")
-OVERLAP_REGIONS = ("object", "cast_shadow")  # what a map can be right about; the others are in the mass split
 
 TOLERANCE = 15 / 224  # of the square root of the picture's area: the 15 px of the pointing game at 224 px, scaled
 EMPTY_PX = 1.0  # a region of less than one pixel in all is empty: noise in a shadow's strength is no shadow

@@ -43,7 +43,8 @@ class Adapter:
     """Task + architecture + checkpoint + preprocessing + target layer + operating point.
 
     module: in evaluation mode, on `device`, returns logits (B, >= task.outputs) float32. target_layer: dotted path
-    inside the network; its output, laid out as `layout` says, has (C, *grid). threshold: operating point as a
+    inside the network; its output, laid out as `layout` says, has (C, *grid); '' and None of a network without places.
+    layer_is_guess: nobody declared the target layer. threshold: operating point as a
     probability. recipe: factor -> levels it was trained on, None where not declared. fresh: makes the network anew
     as before training, None where only its layers know how.
     """
@@ -54,13 +55,14 @@ class Adapter:
     module: nn.Module
     preprocessing: Preprocessing
     target_layer: str
-    grid: tuple[int, int]
+    grid: tuple[int, int] | None
     checkpoint: Checkpoint
     threshold: float
     recipe: Mapping[str, tuple[str, ...]] | None
     device: str
     layout: LayerLayout = CHANNELS_FIRST
     fresh: Callable[[], nn.Module] | None = None
+    layer_is_guess: bool = False
 
     def logits(self, images: Pixels | Sequence[Pixels], batch: int = 64) -> Singles:
         """Logits of the scored outputs, (N, task.outputs) float32.

@@ -91,22 +91,32 @@ class Preprocessing:
         )
 
     def apply(self, images: Pixels | Sequence[Pixels], device: str = "cpu") -> torch.Tensor:
-        """What the network is fed.
+        """What the network is fed: `normalised` of `unit`, (B, 3, height, width) float32 on `device`.
 
         images: uint8 sRGB RGB, (B, H, W, 3) or a sequence of (H, W, 3) whose sizes may differ.
-        Returns (B, 3, height, width) float32 on `device`, channels in the network's order. per_image: (x - mean) /
-        (std + epsilon) with x in [0, 1], mean and std over all pixels and channels of one image together, std with
-        n - 1 as torch has it; a flat image gives zeros. fixed: (x - mean) / std per channel.
+        """
+        return self.normalised(self.unit(images, device))
+
+    def unit(self, images: Pixels | Sequence[Pixels], device: str = "cpu") -> torch.Tensor:
+        """Pixels resized, (B, 3, height, width) float64 in [0, 1] on `device`, channels in the network's order.
+
+        Double precision: a picture's mean must not depend on which batch it came in.
         """
         stacked = np.ascontiguousarray(self._resized(images))  # a reversed view has strides torch refuses
         pixels = torch.tensor(stacked).to(device).permute(0, 3, 1, 2)
         if self.channels == "bgr":
             pixels = pixels.flip(1)
-        # double precision: a picture's mean must not depend on which batch it came in
-        unit = pixels.to(torch.float64) / 255.0
+        return pixels.to(torch.float64) / 255.0
+
+    def normalised(self, unit: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, height, width) in [0, 1] as the network is fed them, float32; can be differentiated.
+
+        per_image: (x - mean) / (std + epsilon), mean and std over all pixels and channels of one image together, std
+        with n - 1 as torch has it; a flat image gives zeros. fixed: (x - mean) / std per channel.
+        """
         if self.normalisation == "fixed":
-            mean = torch.tensor(self.mean, dtype=torch.float64, device=device).view(1, 3, 1, 1)
-            std = torch.tensor(self.std, dtype=torch.float64, device=device).view(1, 3, 1, 1)
+            mean = torch.tensor(self.mean, dtype=unit.dtype, device=unit.device).view(1, 3, 1, 1)
+            std = torch.tensor(self.std, dtype=unit.dtype, device=unit.device).view(1, 3, 1, 1)
             return ((unit - mean) / std).to(torch.float32).contiguous()
         mean = unit.mean(dim=(1, 2, 3), keepdim=True)
         std = unit.std(dim=(1, 2, 3), keepdim=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from audit.metrics.attention import REGIONS
+from audit.metrics.regions import REGIONS
 from reports import attention, words
 
 

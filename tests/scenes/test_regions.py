@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.metrics.attention import REGIONS
+from audit.metrics.regions import REGIONS
 from scenes.store import TRUTH, Render
 
 SIZE = (6, 7)
