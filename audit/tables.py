@@ -106,6 +106,7 @@ ATTENTION = Table(  # attribute: attention overlap, long
         "source": "str",  # model, untrained, ceiling, edges, gaussian, random
         "metric": "str",  # a name in audit.metrics.specs
         # '-': of the whole map; object, cast_shadow, outside_shadow, reflection, distractors, floor, background
+        "region": "str",
         "value": "float",
         "chance": "float",
         "undefined_reason": "str",
