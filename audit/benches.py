@@ -32,4 +32,15 @@ def _render(config: AuditConfig) -> list[str]:
     return [speed_table(config).to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3g}")]
 
 
-BENCHES: dict[str, Callable[[AuditConfig], list[str]]] = {"noise": _noise, "assets": _assets, "render": _render}
+def _attribution(config: AuditConfig) -> list[str]:
+    from audit.attribution_speed import speed_table
+
+    return [speed_table(config).to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3g}")]
+
+
+BENCHES: dict[str, Callable[[AuditConfig], list[str]]] = {
+    "noise": _noise,
+    "assets": _assets,
+    "render": _render,
+    "attribution": _attribution,
+}

@@ -300,12 +300,17 @@ INTERVENTIONS = Table(  # analyse: what the arms of a scene cause
 
 EARNED = Table(  # analyse: does a method's map rank scenes as the intervention does
     name="earned",
-    version=1,
+    version=2,
     key=("model", "method", "region"),
     columns={
         "model": "str",
         "method": "str",
         "region": "str",  # object, cast_shadow
+        # what was attributed, and how: these four decide what the row is about
+        "target": "str",  # as attribution.target
+        "layer": "str",  # the target layer of methods that live on one, else input
+        "reduction": "str",  # how channels became one map
+        "through_standardisation": "bool",  # whether the gradient runs through a standardisation per image
         "rho": "float",  # Spearman, region share of the map with the region's intervention effect
         "rho_low": "float",
         "rho_high": "float",

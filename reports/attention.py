@@ -41,7 +41,7 @@ class OverlapRow:
 
 @dataclass(frozen=True)
 class EarnedRow:
-    """Whether one method earned numeric claims on one region, and in words why."""
+    """Whether one method earned numeric claims on one region, and in words why. question: of what, where and how."""
 
     method: str
     region: str
@@ -52,6 +52,7 @@ class EarnedRow:
     size: str
     sentence: str
     is_primary: bool
+    question: str
 
 
 @dataclass(frozen=True)
@@ -183,20 +184,31 @@ def _top(group: pd.DataFrame, metric: str) -> float:
 def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:
     method, region, null = words.method(row["method"]), words.region(row["region"]), words.source(row["best_null"])
     why = words.why_not_earned(str(row["reason"]), str(row["best_null"]))
+    asked = _question(row)
     text = f"{method} has earned numeric claims about the {region}"
     if not row["earned"]:
         text = f"{method} has not earned numeric claims about the {region} ({why})"
     if math.isnan(row["rho"]):
         text += "."
         return EarnedRow(
-            method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary
+            method, region, bool(row["earned"]), "undefined", "–", "undefined", _size(row), text, is_primary, asked
         )
     rho = f"{number(row['rho'], False)} {interval(row['rho_low'], row['rho_high'], False)}"
     gain = f"{difference(row['gain'], False)} {interval(row['gain_low'], row['gain_high'], False)}"
     best = number(row["best_null_rho"], False)
     text += f": over scenes, its share on the {region} goes with the {region}'s true effect by a rank correlation of"
     text += f" {rho}; the best map that knows nothing of these weights ({null}) reaches {best}; gain {gain}."
-    return EarnedRow(method, region, bool(row["earned"]), rho, f"{null} {best}", gain, _size(row), text, is_primary)
+    return EarnedRow(
+        method, region, bool(row["earned"]), rho, f"{null} {best}", gain, _size(row), text, is_primary, asked
+    )
+
+
+def _question(row: pd.Series) -> str:
+    """What was attributed, where, and how channels became one map: another choice may earn where this does not."""
+    place = "the input" if row["layer"] == "input" else f"layer {row['layer']}"
+    through = ", the gradient through the standardisation per image" if row["through_standardisation"] else ""
+    reduced = f"; channels: {row['reduction']}" if row["reduction"] else ""
+    return f"target {row['target']}, at {place}{through}{reduced}"
 
 
 def _size(row: pd.Series) -> str:

@@ -70,6 +70,7 @@ def _row(measure: Measure, grids: Mapping[Measure, Grid], layout: Layout, min_bl
     scenes = None if target is None or not has_arms(layout) else usable_scenes(measure, grids, target, layout)
     row: dict[str, object] = {"model": measure.model, "method": measure.method, "region": measure.region}
     row |= {name: np.nan for name, kind in EARNED.columns.items() if kind == "float"}
+    row |= {"target": "", "layer": "", "reduction": "", "through_standardisation": False}  # the caller knows
     row |= {"best_null": "", "earned": False, "scenes": 0, "blocks": 0, "reason": "no interventions to judge it by"}
     if scenes is None:
         return row

@@ -17,7 +17,9 @@ import pandas as pd
 
 from audit import parts
 from audit.analysis import Analysis, ModelFacts, Sampled, analyse, merged
-from audit.config import AuditConfig
+from audit.attribution.engine import PICTURE
+from audit.attribution.methods import INPUT, METHODS
+from audit.config import AttributionConfig, AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
 from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
@@ -35,7 +37,7 @@ def conclude(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path,
     _write(CONDITIONS, [f.conditions for f in found.values()], folder, scenes.attrs["factors"])
     _write(EFFECTS, [f.effects for f in found.values()], folder)
     _write(INTERVENTIONS, [f.interventions for f in found.values()], folder)
-    _write(EARNED, [f.earned for f in found.values()], folder)
+    _write(EARNED, [declared(f.earned, adapters, config.attribution) for f in found.values()], folder)
     _write(FAILURES, [f.failures for f in found.values()], folder)
     write_json(folder / "verdict.json", merged({s: f.verdict for s, f in found.items()}, config.criterion))
     return json.loads((folder / "verdict.json").read_text())
@@ -69,6 +71,22 @@ def _of_set(
         partners=parts.partners(config, scene_set),
         sampled=Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None,
     )
+
+
+def declared(earned: pd.DataFrame, adapters: Mapping[str, Adapter], attribution: AttributionConfig) -> pd.DataFrame:
+    """EARNED with what was attributed and how; another target, layer or reduction is another question."""
+    frame = earned.copy()
+    methods = [METHODS[name] for name in frame["method"]]
+    models = [adapters[name] for name in frame["model"]]
+    at_pixels = attribution.gradient_at == PICTURE
+    frame["target"] = attribution.target
+    frame["layer"] = [INPUT if m.place == INPUT else a.target_layer for m, a in zip(methods, models, strict=True)]
+    frame["reduction"] = [m.reduction for m in methods]
+    frame["through_standardisation"] = [
+        at_pixels and m.place == INPUT and a.preprocessing.normalisation == "per_image"
+        for m, a in zip(methods, models, strict=True)
+    ]
+    return frame
 
 
 def of_models(table: pd.DataFrame, models: Mapping[str, object]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ def find_pictures(config: AuditConfig) -> list[Path]:
 
 def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str, Adapter], folder: Path) -> None:
     """Write `pictures`, `responses`, the pictures themselves, and maps of what each network answers."""
-    names = [f.stem for f in files]
-    images = [_read(f) for f in files]
+    found = readable(files)
+    names, images = list(found), list(found.values())
     (folder / "pictures").mkdir()
     for name, image in zip(names, images, strict=True):
         Image.fromarray(image).save(folder / "pictures" / f"{name}.png")
@@ -61,9 +62,20 @@ def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str
     ANSWERS.write(pd.concat(named, ignore_index=True) if named else ANSWERS.empty(), folder)
 
 
-def _read(file: Path) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise DesignError(f"picture {file.name} cannot be read: {error}") from error
+def readable(files: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Name -> picture, (H, W, 3) uint8 RGB. One that cannot be read is said on stderr, and the others go on.
+
+    Raises DesignError where none is left.
+    """
+    found, broken = {}, []
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                found[file.stem] = np.asarray(image.convert("RGB"))
+        except (UnidentifiedImageError, OSError) as error:
+            broken.append(f"picture {file.name} cannot be read: {error}")
+    if not found:
+        raise DesignError(broken[0] if len(broken) == 1 else f"none of {len(broken)} pictures can be read: {broken[0]}")
+    for line in broken:
+        print(f"left out  {line}", file=sys.stderr)
+    return found
