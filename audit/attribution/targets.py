@@ -21,6 +21,11 @@ Target = Callable[[torch.Tensor, Sequence[int]], Scalar]
 """Logits (B, K) of the pictures as they are, without gradient, and their numbers, to what is attributed of them."""
 
 
+TRUTH = "truth"  # what is true of each scene: a mask of outputs per picture, not one target for all
+
+_OF_TASK = {"class": "classification"} | dict.fromkeys(("sensor", "distance", "cell"), "proximity")
+
+
 class TargetError(ModelError):
     """A target that the network's answer does not have. The message names those it has."""
 
@@ -91,9 +96,12 @@ def of_callable(scalar: Scalar) -> Target:
     return bind
 
 
-def named(text: str) -> Target:
-    """A target by its name in a configuration: predicted, runner_up, sum, output:INDEX, sensor:NAME,
-    distance:CENTIMETRES, cell:CENTIMETRES/NAME. Raises TargetError for any other.
+def named(text: str, task: str = "") -> Target:
+    """A target by its name in a configuration.
+
+    predicted, runner_up, sum, output:INDEX; of a classifier class:NAME; of a proximity network sensor:NAME,
+    distance:CENTIMETRES, cell:CENTIMETRES/NAME. task: 'classification' or 'proximity' refuses what the other one has;
+    '' takes any. Raises TargetError for any other name.
     """
     kind, _, of = text.partition(":")
     plain: dict[str, Target] = {"predicted": predicted, "runner_up": runner_up, "sum": all_outputs}
@@ -101,6 +109,10 @@ def named(text: str) -> Target:
         return plain[kind]
     if kind == "output":
         return output(_number(text, of))
+    if (owner := _OF_TASK.get(kind)) and task and owner != task:
+        raise TargetError(f"target {text}: the network is asked for {task}, and has no {kind}")
+    if kind == "class":
+        return output(_class(text, of))
     if kind == "sensor":
         return sensor(of)
     if kind == "distance":
@@ -108,8 +120,24 @@ def named(text: str) -> Target:
     if kind == "cell":
         centimetres, _, name = of.partition("/")
         return cell(_number(text, centimetres), name)
-    known = [*plain, "output:INDEX", "sensor:NAME", "distance:CENTIMETRES", "cell:CENTIMETRES/NAME"]
+    known = ["truth", *plain, "output:INDEX", "class:NAME"]
+    known += ["sensor:NAME", "distance:CENTIMETRES", "cell:CENTIMETRES/NAME"]
     raise TargetError(f"target {text} is unknown: {nearest(text, known)}")
+
+
+def check(text: str, task: str, outputs: int) -> None:
+    """Raise TargetError where a network of this task with so many outputs has no such target; 'truth' they all have."""
+    if text != TRUTH:
+        named(text, task)(torch.zeros((1, outputs)), [0])
+
+
+def _class(text: str, name: str) -> int:
+    from audit.models.imagenet import class_index  # here, because it takes seconds to load
+
+    try:
+        return class_index(name)
+    except ModelError as error:
+        raise TargetError(f"target {text}: {error}") from None
 
 
 def _sum_where(chosen: torch.Tensor) -> Scalar:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audit.attribution import attribute
-from audit.attribution.targets import TargetError, named, of_callable, outputs_where
+from audit.attribution.targets import TargetError, check, named, of_callable, outputs_where
 from audit.metrics.cells import SENSORS
 from audit.models import Adapter, ModelError
 
@@ -69,6 +69,21 @@ def test_a_target_that_is_not_there_is_named_in_one_line(text: str, says: str) -
         value(text, LOGITS)
     assert isinstance(error.value, ModelError)
     assert "\n" not in str(error.value)
+
+
+def test_a_class_is_asked_for_by_name() -> None:
+    logits = torch.arange(1000.0)[None]
+    assert value("class:lemon", logits) == [951]
+    with pytest.raises(TargetError, match="class:lemmon"):
+        named("class:lemmon")
+
+
+@pytest.mark.parametrize(("text", "task"), [("sensor:left", "classification"), ("class:lemon", "proximity")])
+def test_a_target_of_the_other_task_is_refused_before_any_picture(text: str, task: str) -> None:
+    with pytest.raises(TargetError, match=f"asked for {task}"):
+        check(text, task, 1000)
+    check("truth", task, 1000)
+    check("runner_up", task, 1000)
 
 
 def test_any_callable_of_the_logits_is_a_target(untrained: Adapter, pictures: np.ndarray) -> None:
