@@ -142,12 +142,37 @@ def _verify(request: Request) -> int:
     return OK if same == len(table) else DIFFERS
 
 
+def _preprocessing(request: Request) -> int:
+    """Feed some scenes otherwise, and say of each model whether it is fed best as configured."""
+    config = request.config()
+    _check_writable(config, "paths.store")
+    from audit.loading import load_models
+    from audit.stages import refeeding
+
+    table = refeeding.render_and_refeed(config, load_models(config))
+    print(refeeding.printed(table))
+    for line in refeeding.conclusions(table):
+        print(line)
+    return OK
+
+
 def _train(request: Request) -> int:
     config = request.config()
     _check_writable(config, "training.checkpoint", "paths.store")
     from audit import training
 
     return training.train(config)
+
+
+def _sanity(request: Request) -> int:
+    """Randomise each model's layers step by step and say which methods' maps stay as they were."""
+    config = request.config()
+    _check_writable(config, "paths.store")
+    from audit.stages.randomising import sanity_lines
+
+    for line in sanity_lines(config):
+        print(line)
+    return OK
 
 
 def _report(request: Request) -> int:
@@ -212,8 +237,10 @@ VERBS: dict[str, Callable[[Request], int]] = {
     "render": _render,
     "show": _show,
     "verify": _verify,
+    "preprocessing": _preprocessing,
     "train": _train,
     "bench": _bench,
+    "sanity": _sanity,
     "report": _report,
     "doctor": _doctor,
     "version": _version,

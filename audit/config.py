@@ -118,9 +118,7 @@ class ModelConfig:
         None  # .safetensors or a state_dict; None: as the callable made it; 'packaged:NAME': shipped
     )
     outputs: str = "logits"  # what the module returns: logits, probabilities
-    target_layer: str = (
-        ""  # dotted module path; empty: the architecture's own, of yours a stated guess
-    )
+    target_layer: str = ""  # dotted module path; empty: the architecture's own, of yours a stated guess
     threshold: float | None = None  # operating point; None: the checkpoint card's, else .5
     recipe: dict[str, list[str]] | None = None  # levels the checkpoint was trained on; None: the card's
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
@@ -184,7 +182,7 @@ class AttributionConfig:
 class PreprocessingAuditConfig:
     """The same scenes, fed otherwise: is the configured preprocessing the one that the network was trained with?"""
 
-    scenes: int = 48  # scenes of each model, spread over blocks and conditions; 0: none
+    scenes: int = 96  # scenes of each model with an object, as many of each block, control first; 0: none
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audit import parts
+from audit.attribution import targets
+from audit.attribution.allowed_methods import left_out
 from audit.config import PICTURES, SCENE_SETS, AuditConfig
 from audit.models import build_adapter
 from audit.models.adapter import Adapter
@@ -29,11 +31,19 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Loaded:
-    """adapters: by name, in the order of the configuration. skipped: the models that are not audited."""
+    """adapters: by name, in the order of the configuration. skipped: the models that are not audited.
+
+    left_out: model -> attribution method -> why that model has no map of it, to be read after the method's name.
+    """
 
     adapters: Mapping[str, Adapter]
     skipped: tuple[Skipped, ...]
     scene_sets: tuple[str, ...]  # designs that some adapter is shown, in their order
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def methods_of(self, name: str, config: AuditConfig) -> list[str]:
+        """The configured attribution methods that this model allows, in their order."""
+        return [method for method in config.attribution.methods if method not in self.left_out.get(name, {})]
 
     @property
     def tasks(self) -> list[Task]:
@@ -42,9 +52,10 @@ class Loaded:
 
 
 def load_models(config: AuditConfig) -> Loaded:
-    """Build every model. What is skipped is said on stderr at once.
+    """Build every model. What is skipped, guessed or left out is said on stderr at once.
 
-    Raises ModelError where a model is unfit, or where all are skipped; DesignError for a recipe of unknown levels.
+    Raises ModelError where a model is unfit, where all are skipped, or for an attribution method that does not exist
+    or that no model allows, or for a target that a model does not have; DesignError for a recipe of unknown levels.
     """
     robot, adapters, skipped = parts.robot(config), {}, []
     classes = _classes(config)
@@ -56,12 +67,30 @@ def load_models(config: AuditConfig) -> Loaded:
             print(f"skipped   {name}: {error.reason} ({error.url}); {error.remedy}", file=sys.stderr)
             continue
         _check_recipe(config, adapters[name])
+        targets.check(config.attribution.target, adapters[name].task.name, adapters[name].task.outputs)
+        _say_guess(adapters[name])
     if not adapters:
         reasons = "; ".join(f"{s.name}: {s.reason}; {s.remedy}" for s in skipped)
         raise ModelError(f"no model is left to audit: {reasons}")
     shown = {a.task.scene_set for a in adapters.values()}
     sets = tuple(s for s in config.designs if s in shown or s == PICTURES)
-    return Loaded(adapters, tuple(skipped), sets)
+    refused = left_out(config.attribution.methods, adapters)
+    for owner, refusals in refused.items():
+        for method, why in refusals.items():
+            print(f"left out  {method} of {owner}: {why}", file=sys.stderr)
+    return Loaded(adapters, tuple(skipped), sets, refused)
+
+
+def _say_guess(adapter: Adapter) -> None:
+    """A target layer that nobody declared, and how to declare it."""
+    if not adapter.layer_is_guess or adapter.grid is None:
+        return
+    height, width = adapter.grid
+    print(
+        f"guessed   target layer of {adapter.name}: {adapter.target_layer}, {adapter.layout.shape},"
+        f" {height} x {width} places; another by models.{adapter.name}.target_layer=...",
+        file=sys.stderr,
+    )
 
 
 def _classes(config: AuditConfig) -> Mapping[str, Sequence[int]]:

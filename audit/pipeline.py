@@ -19,8 +19,18 @@ from audit.config import PICTURES, AuditConfig
 from audit.loading import Loaded, load_models
 from audit.models.adapter import Adapter
 from audit.run_directory import run_directory, write_json
-from audit.stages import analysing, attending, picturing, predicting, rendering
-from audit.tables import FAILURES
+from audit.stages import (
+    analysing,
+    attending,
+    cropping,
+    picturing,
+    predicting,
+    randomising,
+    refeeding,
+    rendering,
+    sensing,
+)
+from audit.tables import FAILURES, PREPROCESSING
 from scenes.renderer import RenderOutcome
 
 RUN_SCHEMA = 1
@@ -95,8 +105,16 @@ def _scenes(
         rendering.write_scenes(config, planned, outcome, loaded.tasks, folder)
     with watch.stage("predict"):
         predicting.predict(config, planned, adapters, folder)
+    with watch.stage("preprocessing"):
+        refeeding.refeed(config, adapters, folder)
     with watch.stage("attribute"):
-        attending.attend(config, adapters, folder)
+        attending.attend(config, loaded, folder)
+    with watch.stage("sensors"):
+        sensing.sense(config, adapters, folder)
+    with watch.stage("crops"):
+        cropping.crop_scenes(config, adapters, folder)
+    with watch.stage("sanity"):
+        randomising.check_sanity(config, adapters, folder)
     with watch.stage("analyse"):
         verdict = analysing.conclude(config, adapters, folder, command)
     return outcome, verdict
@@ -106,7 +124,9 @@ def _pictures(
     config: AuditConfig, loaded: Loaded, folder: Path, command: str, watch: Stopwatch
 ) -> tuple[RenderOutcome, dict[str, Any]]:
     with watch.stage("predict"):
-        picturing.audit_pictures(config, picturing.find_pictures(config), loaded.adapters, folder)
+        picturing.audit_pictures(config, picturing.find_pictures(config), loaded, folder)
+    with watch.stage("crops"):
+        cropping.crop_pictures(config, loaded.adapters, folder)
     verdict = {"schema_version": 1, "verdict": "no ground truth", "models": {}, "coverage": {}, "exit_code": 0}
     write_json(folder / "verdict.json", verdict)
     return RenderOutcome(), verdict
@@ -131,7 +151,9 @@ def _record(
         "device": next((a.device for a in adapters.values()), "cpu"),
         "seed": config.seed,
         "command": command,
-        "models": {name: _model_record(a) for name, a in adapters.items()},
+        "models": {
+            name: _model_record(a) | {"left_out": loaded.left_out.get(name, {})} for name, a in adapters.items()
+        },
         "skipped_models": [asdict(s) for s in loaded.skipped],
         "stages": watch.seconds,
         "renders": {
@@ -155,6 +177,7 @@ def _model_record(adapter: Adapter) -> dict[str, Any]:
         "sha256": adapter.checkpoint.sha256,
         "preprocessing": asdict(adapter.preprocessing),
         "target_layer": adapter.target_layer,
+        "layer_is_guess": adapter.layer_is_guess,
         "threshold": adapter.threshold,
         "recipe": adapter.recipe,
         "card": dict(adapter.checkpoint.card),
@@ -180,6 +203,7 @@ def _summary(
         lines += [f"  not tested: {m} ({reason})" for m, reason in model.get("untested", {}).items()]
     lines += [f"skipped   {s.name}: {s.reason}" for s in loaded.skipped]
     if coverage:
+        lines += refeeding.better(PREPROCESSING.read(folder))
         worst = FAILURES.read(folder).sort_values("rank").head(3)
         lines += [f"  {row.finding_id}  {row.sentence}" for row in worst.itertuples()]
         lines += [f"again     {row.reproduce}" for row in worst.head(1).itertuples()]

@@ -120,12 +120,16 @@ SENSOR_ATTENTION = Table(  # attribute: the map of one cell on what its own sens
     columns={
         "model": "str",
         "method": "str",
-        "source": "str",  # model, untrained, edges, gaussian, random, other_sensor: the map of the sensor opposite
+        # model, untrained, edges, gaussian, random, other_sensor: the map of the sensor opposite at the same travel
+        "source": "str",
         "sensor": "str",
         "distance_cm": "int",  # travel; -1: all distances at which the cell is occupied
         "enrichment": "float",  # mean over blocks of relevance mass accuracy over area; chance 1
         "ci_low": "float",
         "ci_high": "float",
+        "lead": "float",  # mean over blocks of the model's enrichment less this one, by scene; NaN for the model itself
+        "lead_low": "float",
+        "lead_high": "float",
         "n": "int",  # blocks in which the cell is occupied
         "usable_n": "int",
         "undefined_reason": "str",  # of most scenes that are left out, '' where none is
@@ -142,7 +146,8 @@ SANITY = Table(  # attribute: what is left of a map when weights are randomised,
         "randomisation": "str",  # cascading: from the output down to here; independent: this step alone
         "position": "int",  # 1 = the step at the output
         "layers": "str",  # what this step randomises, first and last by name
-        "scenes": "int",
+        "scenes": "int",  # compared, each with a draw of weights of its own
+        "usable_n": "int",  # of them, those in which both maps say something
         "rank_correlation": "float",  # mean over scenes of Spearman's rho with the map of the network as it is
         "rank_correlation_low": "float",
         "rank_correlation_high": "float",
@@ -152,7 +157,7 @@ SANITY = Table(  # attribute: what is left of a map when weights are randomised,
         "ssim": "float",  # structural similarity of the maps, each scaled to [0, 1]
         "ssim_low": "float",
         "ssim_high": "float",
-        "undefined_reason": "str",
+        "undefined_reason": "str",  # of the scenes that are left out
     },
 )
 
@@ -164,30 +169,40 @@ SANITY_VERDICT = Table(  # attribute: the checks' verdict, a row per model and m
         "model": "str",
         "method": "str",
         "passes": "bool",
-        "similarity": "float",  # the largest of the two rank correlations with the wholly randomised network
+        "similarity": "float",  # mean over the steps of the cascade of the rank correlation; NaN: could not be judged
         "low": "float",
         "high": "float",
-        "limit": "float",
+        "limit": "float",  # from which on a method fails
+        "other_scenes": "float",  # rank correlation of this network's own maps of different scenes, to read it by
+        "scenes": "int",
+        "blocks": "int",
         "reason": "str",  # '' where it passes
     },
 )
 
-PREPROCESSING = Table(  # predict: the same scenes, fed otherwise
+PREPROCESSING = Table(  # preprocessing: the same scenes, fed otherwise
     name="preprocessing",
     version=1,
-    key=("model", "variant", "metric"),
+    key=("model", "variant", "pictures", "metric"),
     columns={
         "model": "str",
-        "variant": "str",  # configured, channels=bgr, resize=area, normalisation=fixed ...
-        "metric": "str",  # the task metric it is judged by
-        "flipped": "float",  # share of decisions that differ from the configured
-        "mean": "float",
+        "variant": "str",  # configured, channels=bgr, resize=area, normalisation=imagenet ...; two changes with a space
+        # rendered; warm: where colours were drawn from all hues, the redder of picture and mirror, in light of 5000 K
+        "pictures": "str",
+        "metric": "str",  # cell_order, reciprocal_rank, or a name in audit.metrics.specs
+        "is_judge": "bool",  # by this row the variant is judged; the others stand beside it
+        "flipped": "float",  # share of decisions that differ from the configured, on the pictures as rendered
+        "mean": "float",  # over blocks, of the block's mean over its scenes; auc: of all scenes together
         "difference": "float",  # to the configured, paired by block; positive = this one is better
-        "ci_low": "float",
+        "ci_low": "float",  # 95 %, of this difference alone
         "ci_high": "float",
-        "is_better": "bool",  # its interval lies above 0, multiplicity held
+        "p": "float",  # one-sided; of rows that judge, after Holm over the variants that leave the channels alone
+        "is_better": "bool",  # p at most .025, and the interval above 0
+        "is_worse": "bool",
+        "is_best": "bool",  # the variant to be used: the configured unless another is better
         "scenes": "int",
-        "blocks": "int",
+        "blocks": "int",  # in which the score is defined
+        "setting": "str",  # what to write to have it: 'preprocessing.channels=bgr'
         "reason": "str",  # why there are no numbers
     },
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from audit.metrics.specs import SPECS
 from reports import figures, words
 from reports.levels import ordered
 from reports.numbers import difference, interval, number
@@ -18,7 +19,14 @@ from scenes.design import PRESENCE
 NULLS = ("untrained", "edges", "gaussian", "random")
 COLUMNS = ("model", *NULLS, "ceiling", "chance")
 REGION_ORDER = ("object", "cast_shadow", "outside_shadow", "reflection", "distractors", "floor", "background")
-_METRICS = ("relevance_mass_accuracy", "enrichment", "pointing_game", "pointing_game_exact")
+_METRICS = (  # of a region; the table has more
+    *("relevance_mass_accuracy", "enrichment", "pointing_game", "pointing_game_exact"),
+    *("relevance_rank_accuracy", "iou", "roc_auc", "average_precision"),
+)
+_OF_MAP = (  # of the whole map
+    *("gini", "entropy"),
+    *("deletion_blurred", "insertion_blurred", "deletion_removed", "insertion_removed"),
+)
 _LINE_WIDTH = 220
 _BAR_WIDTH = 640
 
@@ -74,14 +82,15 @@ class MassSplit:
 def overlap(record: RunRecord, model: str) -> list[OverlapRow]:
     """Means over blocks (of the block's mean over its scenes with an object), per metric, region and method."""
     frame = _mine(record, model)
-    frame = frame[frame["metric"].isin(_METRICS)]
+    told = (*_METRICS, *_OF_MAP)
+    frame = frame[frame["metric"].isin(told)]
     rows: list[OverlapRow] = []
-    for metric in ordered(list(frame["metric"]), _METRICS):
+    for metric in ordered(list(frame["metric"]), told):
         of_metric = frame[frame["metric"] == metric]
         for region in ordered(list(of_metric["region"]), REGION_ORDER):
             group = of_metric[of_metric["region"] == region]
             methods = ordered([m for m in group["method"] if m != "-"], _methods(record))
-            axis = figures.Axis(0.0, _top(group, metric), _LINE_WIDTH)
+            axis = figures.Axis(*_reach(group, metric), _LINE_WIDTH)
             for i, method in enumerate(methods):
                 row = _row(group, metric, region, method, axis, len(methods) if i == 0 else 0, record.task)
                 rows.append(row)
@@ -146,7 +155,7 @@ def _row(
     nulls = [means[s] for s in NULLS if not math.isnan(means[s])]
     return OverlapRow(
         metric=words.metric(metric),
-        region=words.region(region),
+        region=words.region(region) or "whole map",
         first=span > 0,
         span=span,
         method=words.method(method),
@@ -154,7 +163,7 @@ def _row(
         line=figures.comparison(marks, axis),
         usable=f"{int(mine['value'].notna().sum())} of {len(mine)}",
         undefined=tuple(words.reason(str(r), task) for r in sorted(reasons.unique())),
-        beats=not math.isnan(means["model"]) and all(means["model"] > v for v in nulls),
+        beats=_beats(metric, means["model"], nulls),
     )
 
 
@@ -174,11 +183,21 @@ def _over_blocks(rows: pd.DataFrame, column: str) -> float:
     return float(means.mean()) if len(means) else float("nan")
 
 
-def _top(group: pd.DataFrame, metric: str) -> float:
-    if metric != "enrichment":
-        return 1.0
-    means = group.groupby(["method", "source"])["value"].mean()
-    return float(means.max()) * 1.05 if means.notna().any() else 1.0
+def _reach(group: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """The ends of a metric's line: 0 to 1, or as far as its means go; a curve may lie beyond both of its ends."""
+    means = group.groupby(["method", "source"])["value"].mean().dropna()
+    if not len(means) or (metric != "enrichment" and means.between(0, 1).all()):
+        return 0.0, 1.0
+    return min(0.0, float(means.min())), float(means.max()) * 1.05
+
+
+def _beats(metric: str, own: float, nulls: Sequence[float]) -> bool:
+    """Whether the method does better than every null; true of what has no better end."""
+    direction = SPECS[metric].direction
+    if direction == "neither":
+        return True
+    sign = -1 if direction == "lower_is_better" else 1
+    return not math.isnan(own) and all(sign * own > sign * v for v in nulls)
 
 
 def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:

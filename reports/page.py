@@ -23,11 +23,14 @@ from reports import (
     grids,
     level_tables,
     object_tables,
+    preprocessing,
     provenance,
     quality,
+    sensor_attention,
     words,
 )
 from reports.arm_scenes import arm_scenes
+from reports.crops import crops
 from reports.picture_run import flip_sentence, picture_views
 from reports.pictures import Assets
 from reports.run_record import RunRecord, read_run
@@ -108,10 +111,13 @@ def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shar
         ("factors", "Object by condition" if record.objects and not record.is_sampled else "Factor tables"),
         ("interventions", "Interventions"),
         ("attention", "Attention overlap"),
+        ("preprocessing", "Is it fed right?"),
         ("quality", "Prediction quality"),
     ]
     if any(sections["named_tables"].values()):
         contents.insert(1, ("taken-for", "What it was taken for"))
+    if any(sections["crops"].values()):
+        contents.insert(contents.index(("quality", "Prediction quality")), ("crops", "What the maps select"))
     depth = 3 if anchor else 2
     html = (
         _environment()
@@ -148,6 +154,9 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
         "undefined_reasons": {m: attention.undefined_reasons(rows) for m, rows in overlap.items()},
         "earned": {m: attention.earned(record, m) for m in models},
         "mass_splits": {m: attention.mass_split(record, m) for m in models},
+        "sensor_tables": {m: sensor_attention.sensor_tables(record, m) for m in models},
+        "crops": {m: crops(record, gallery, m) for m in models},
+        "feedings": {m: preprocessing.feeding_table(record, m) for m in models},
         "auc_tables": {m: quality.auc_tables(record, m) for m in models},
         "condition_tables": {m: quality.condition_table(record, m) for m in models},
         "render_checks": quality.render_checks(record),
@@ -161,7 +170,11 @@ def _pictures(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
     """Everything of a run over pictures without ground truth."""
     views = {m: picture_views(record, gallery, m) for m in record.models}
     flips = {m: flip_sentence(record, m) for m in record.models}
-    return {"picture_views": views, "flips": flips}
+    return {
+        "picture_views": views,
+        "flips": flips,
+        "crops": {m: crops(record, gallery, m) for m in record.models},
+    }
 
 
 def _background(record: RunRecord) -> Mapping[str, Any]:
@@ -185,6 +198,8 @@ def _figures() -> Mapping[str, Any]:
         "legend_cell": grids.legend_cell,
         "legend_bar": answer_bars.legend_bar,
         "grid_states": grids.STATES,
+        "sensor_legend": sensor_attention.legend(),
+        "sensor_sources": sensor_attention.SOURCES,
         "colour_stops": colour_map.stops(),
         "shades": range(factor_tables.SHADES),
         "tints": range(factor_tables.TINTS),

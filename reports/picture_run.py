@@ -58,7 +58,7 @@ def flip_sentence(record: RunRecord, model: str) -> str:
 
 def _view(record: RunRecord, gallery: Gallery, model: str, row: pd.Series) -> PictureView:
     name = str(row["picture"])
-    rgb = _read(record.folder / "pictures", name)
+    rgb = read_picture(record.folder / "pictures", name)
     shown = _sized(rgb) if rgb is not None else None
     overlay, note = (None, "no picture") if shown is None else _overlay(record, gallery, model, name, shown)
     picture = gallery.assets.save(f"picture-{name}", shown, f"Picture {name}") if shown is not None else None
@@ -109,7 +109,8 @@ def _first(record: RunRecord, model: str, name: str) -> np.ndarray | None:
     return found if found is not None else record.response(model, Path(name).stem)
 
 
-def _read(folder: Path, name: str) -> np.ndarray | None:
+def read_picture(folder: Path, name: str) -> np.ndarray | None:
+    """A picture of the run (H, W, 3) uint8, by its name with or without suffix; None where it was not kept."""
     for path in (folder / name, folder / f"{name}.png"):
         if path.is_file():
             with Image.open(path) as picture:

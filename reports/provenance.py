@@ -27,6 +27,8 @@ _TWINS = (  # file stem, what stands in it
     ("taken_for", "what objects were taken for, per condition"),
     ("predictions", "task metrics per cell"),
     ("attention", "attention overlap per scene"),
+    ("sensor_attention", "maps of single sensors in their own cones"),
+    ("crops", "what the maps select, as boxes"),
     ("verdict", "verdict"),
     ("run", "provenance"),
     ("config", "configuration"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import arms, figures, words
+from reports import arms, figures, preprocessing, words
 from reports.levels import ordered
 from reports.numbers import number
 from reports.run_record import RunRecord
@@ -44,6 +44,7 @@ class ModelSummary:
     gates: tuple[Gate, ...]
     ranked: bool
     untested: tuple[tuple[str, str], ...]
+    fed_wrongly: str  # that another preprocessing does better; '' where none does
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def _model(record: RunRecord, anchor: str, name: str) -> ModelSummary:
         gates=gates,
         ranked=bool(own.get("ranked", True)),
         untested=tuple((words.metric(str(k)).title, _plain(str(v))) for k, v in (own.get("untested") or {}).items()),
+        fed_wrongly=preprocessing.warning(record, name),
     )
 
 

@@ -67,6 +67,7 @@ REASONS: Mapping[str, str] = {  # reasons of audit.metrics, in words
     "one_class": "no obstacle there, or always one",
     "no_object": "no object in the picture, so no class is right",
     "no_other_class": "every class counts as right",
+    "no_difference": "replacing the whole picture changes nothing",
 }
 _OF_CLASSIFIERS: Mapping[str, str] = {"no_positive": "no class is right for it, so no target"}
 SETS: Mapping[str, tuple[str, str]] = {  # scene set -> (heading of its part of the page, short name)

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 
 import torch
 
-from audit.attribution import activation_maps, gradient_maps
+from audit.attribution import (
+    activation_maps,
+    attention_rollout,
+    eigen_cam,
+    full_grad,
+    gradient_maps,
+    path_maps,
+    perturbation_maps,
+    pooled_cam,
+)
 from audit.attribution.network import Network
 from audit.attribution.passes import (
     DECONVOLVED,
     GUIDED,
+    LAYER,
     LAYER_GRADIENT,
     PICTURE_GRADIENT,
     Pass,
@@ -163,7 +173,126 @@ _ACTIVATIONS = (
     ),
 )
 
-METHODS: Mapping[str, Method] = {method.name: method for method in (*_GRADIENTS, *_ACTIVATIONS)}
+_OWN_PASSES = (
+    Method(
+        "integrated_gradients",
+        "Integrated gradients",
+        INPUT,
+        frozenset(),
+        "sum",
+        "Sundararajan et al. 2017",
+        "Adds up to the target less the target of a grey picture; pixels that are grey get nothing.",
+        path_maps.integrated_gradients,
+        "a forward and a backward pass for each of settings.path_steps steps",
+    ),
+    Method(
+        "smooth_grad",
+        "SmoothGrad",
+        INPUT,
+        frozenset(),
+        "maximum of the absolute value",
+        "Smilkov et al. 2017",
+        "Saliency of gradients averaged over noisy copies; of what holds near the picture, not at it.",
+        path_maps.smooth_grad,
+        "a forward and a backward pass for each of settings.noise_copies copies",
+    ),
+    Method(
+        "occlusion",
+        "Occlusion",
+        INPUT,
+        frozenset(),
+        "",
+        "Zeiler and Fergus 2014",
+        "What the target really loses under a grey patch, as coarse as the patch; its edges are new to the network.",
+        perturbation_maps.occlusion,
+        "a forward pass for each position of the patch (settings.patch, settings.patch_step)",
+    ),
+    Method(
+        "rise",
+        "RISE",
+        INPUT,
+        frozenset(),
+        "",
+        "Petsiuk et al. 2018",
+        "What the target gains where a random mask keeps the pixel; 0 means no influence. Noisy with few masks.",
+        perturbation_maps.rise,
+        "a forward pass for each of settings.masks masks",
+    ),
+    Method(
+        "score_cam",
+        "Score-CAM",
+        LAYER_GRID,
+        frozenset({LAYER}),
+        "sum over the layer's channels",
+        "Wang et al. 2020",
+        "Weights by softmax, which are never negative and lie on few channels where logits differ much.",
+        perturbation_maps.score_cam,
+        "a forward pass for each channel of the target layer (settings.channels)",
+    ),
+    Method(
+        "ablation_cam",
+        "Ablation-CAM",
+        LAYER_GRID,
+        frozenset({LAYER}),
+        "sum over the layer's channels",
+        "Ramaswamy and Desai 2020",
+        "Channels weighted by what the target loses without them, not divided by the target.",
+        perturbation_maps.ablation_cam,
+        "a forward pass for each channel of the target layer (settings.channels)",
+    ),
+)
+
+_STRUCTURES = (
+    Method(
+        "cam",
+        "CAM",
+        LAYER_GRID,
+        frozenset({LAYER}),
+        "sum over the layer's channels",
+        "Zhou et al. 2016",
+        "The weights of the last layer times what they are multiplied with; exact, and without a gradient.",
+        pooled_cam.cam,
+        refusal=pooled_cam.without_pooled_head,
+    ),
+    Method(
+        "eigen_cam",
+        "Eigen-CAM",
+        LAYER_GRID,
+        frozenset({LAYER}),
+        "projection on the first singular vector",
+        "Muhammad and Yeasin 2020",
+        "No target is involved: it shows what the layer responds to most, whatever the network answers.",
+        eigen_cam.eigen_cam,
+    ),
+    Method(
+        "full_grad",
+        "FullGrad",
+        INPUT,
+        frozenset(),
+        "sum of the absolute values",
+        "Srinivas and Fleuret 2019",
+        "Input x gradient and the part of every bias, which together are the whole answer; without a sign.",
+        full_grad.full_grad,
+        "one more forward and backward pass",
+        full_grad.with_a_rest,
+    ),
+    Method(
+        "attention_rollout",
+        "Attention rollout",
+        LAYER_GRID,
+        frozenset({LAYER}),
+        "mean over heads",
+        "Abnar and Zuidema 2020",
+        "No target is involved: it shows where attention leads, whatever the network answers.",
+        attention_rollout.attention_rollout,
+        "one more forward pass",
+        attention_rollout.without_global_attention,
+    ),
+)
+
+METHODS: Mapping[str, Method] = {
+    method.name: method for method in (*_GRADIENTS, *_ACTIVATIONS, *_OWN_PASSES, *_STRUCTURES)
+}
 FAMILY = (  # out of one forward and one backward pass
     *("saliency", "input_x_gradient"),
     *("grad_cam", "hires_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam"),

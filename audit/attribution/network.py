@@ -7,8 +7,9 @@ module for many places, and then either goes unseen. Rules on rectifiers are lai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,14 @@ from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
 Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Gradient behind a rectifier as autograd has it, and the gradient that came to it from above: to the new gradient."""
 
-RECTIFIERS = ("ReluBackward", "HardtanhBackward", "ThresholdBackward")  # ReLU, ReLU6, threshold: 0 below 0
+# what cuts off below 0, by the name of its node, and the attribute that says where it cuts: '' for always at 0
+RECTIFIERS = {
+    "ReluBackward": "",
+    "ThresholdBackward": "_saved_threshold",
+    "HardtanhBackward": "_saved_min_val",  # ReLU6 is one from 0 to 6
+    "ClampBackward": "_saved_min",
+    "ClampMinBackward": "_saved_min",
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,13 @@ def rectified_by(rule: Rule, target: torch.Tensor) -> Iterator[None]:
             handle.remove()
 
 
+def _cuts_at_zero(node: torch.autograd.graph.Node) -> bool:
+    kind = next((k for k in sorted(RECTIFIERS, key=len, reverse=True) if node.name().startswith(k)), None)
+    if kind is None or not RECTIFIERS[kind]:
+        return kind is not None
+    return getattr(node, RECTIFIERS[kind], None) == 0
+
+
 def rectifiers(target: torch.Tensor) -> list[torch.autograd.graph.Node]:
     """The rectifiers in the graph behind `target`, whichever way the network calls them."""
     found: list[torch.autograd.graph.Node] = []
@@ -108,6 +123,101 @@ def rectifiers(target: torch.Tensor) -> list[torch.autograd.graph.Node]:
             continue
         seen.add(node)
         ahead.extend(following for following, _ in node.next_functions)
-        if node.name().startswith(RECTIFIERS):
+        if _cuts_at_zero(node):
             found.append(node)
     return found
+
+
+@contextmanager
+def kept_calls(layers: Sequence[nn.Module]) -> Iterator[list[tuple[nn.Module, torch.Tensor]]]:
+    """Every call of any of `layers` while the context lasts, with its output, in order; as `kept_output` of many."""
+    calls: list[tuple[nn.Module, torch.Tensor]] = []
+
+    def keep(layer: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        if not output.requires_grad and torch.is_grad_enabled():
+            output = output.detach().requires_grad_()
+        calls.append((layer, output))
+        return output.clone()
+
+    with ExitStack() as removed:
+        for layer in layers:
+            removed.callback(layer.register_forward_hook(keep).remove)
+        yield calls
+
+
+@dataclass(frozen=True)
+class Attended:
+    """One call of an attention. weights: (B, heads, queries, keys), after the softmax. output: (B, queries, C), the
+    very tensor that the network goes on with.
+    """
+
+    weights: torch.Tensor
+    output: torch.Tensor
+
+
+@contextmanager
+def kept_attention(module: nn.Module) -> Iterator[list[Attended]]:
+    """Every attention of `module` that can show its weights, in order of the calls, while the context lasts; the
+    network computes and returns what it always does.
+
+    Read are nn.MultiheadAttention and modules as timm builds them: a flag `fused_attn`, which is cleared for the time
+    since a fused kernel never holds the weights, and a dropout `attn_drop` through which they pass.
+    """
+    calls: list[Attended] = []
+    with ExitStack() as undone:
+        for part in module.modules():
+            if isinstance(part, nn.MultiheadAttention):
+                _show_weights(part, calls, undone)
+            elif isinstance(getattr(part, "fused_attn", None), bool) and isinstance(
+                dropout := getattr(part, "attn_drop", None), nn.Module
+            ):
+                _unfuse(part, dropout, calls, undone)
+        yield calls
+
+
+def _unfuse(attention: nn.Module, dropout: nn.Module, calls: list[Attended], undone: ExitStack) -> None:
+    weights: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+        if weights and isinstance(output, torch.Tensor):
+            calls.append(Attended(weights.pop(), output))
+
+    undone.callback(setattr, attention, "fused_attn", attention.fused_attn)
+    attention.fused_attn = False
+    hooks = (
+        dropout.register_forward_hook(lambda _module, _inputs, output: weights.append(output)),
+        attention.register_forward_hook(keep),
+    )
+    for hook in hooks:
+        undone.callback(hook.remove)
+
+
+def _show_weights(attention: nn.MultiheadAttention, calls: list[Attended], undone: ExitStack) -> None:
+    """Have `attention` give its weights, head by head, and its caller what that asked for."""
+    asked: list[tuple[bool, bool]] = []
+
+    def ask(
+        _module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        call = {**dict(zip(_MULTIHEAD_PARAMETERS, given, strict=False)), **named}
+        asked.append((call.get("need_weights", True), call.get("average_attn_weights", True)))
+        return (), {**call, "need_weights": True, "average_attn_weights": False}
+
+    def answer(
+        _module: nn.Module, _given: object, output: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        needs_weights, averages = asked.pop()
+        result, found = output
+        calls.append(Attended(found, result if attention.batch_first or result.ndim < 3 else result.transpose(0, 1)))
+        if not needs_weights:
+            return result, None
+        return result, found.mean(dim=-3) if averages else found
+
+    undone.callback(attention.register_forward_pre_hook(ask, with_kwargs=True).remove)
+    undone.callback(attention.register_forward_hook(answer).remove)
+
+
+_MULTIHEAD_PARAMETERS = (  # of nn.MultiheadAttention.forward, in their order
+    *("query", "key", "value", "key_padding_mask"),
+    *("need_weights", "attn_mask", "average_attn_weights", "is_causal"),
+)

@@ -17,7 +17,7 @@ def area_resampled(maps: Floats, height: int, width: int) -> Singles:
     """
     if maps.shape[-2:] == (height, width):
         return np.asarray(maps, dtype=np.float32)
-    return _separable(maps, _area_weights(maps.shape[-2], height), _area_weights(maps.shape[-1], width))
+    return _separable(maps, area_weights(maps.shape[-2], height), area_weights(maps.shape[-1], width))
 
 
 def bilinear_resampled(maps: Floats, height: int, width: int) -> Singles:
@@ -28,7 +28,7 @@ def bilinear_resampled(maps: Floats, height: int, width: int) -> Singles:
     """
     if maps.shape[-2:] == (height, width):
         return np.asarray(maps, dtype=np.float32)
-    return _separable(maps, _bilinear_weights(maps.shape[-2], height), _bilinear_weights(maps.shape[-1], width))
+    return _separable(maps, bilinear_weights(maps.shape[-2], height), bilinear_weights(maps.shape[-1], width))
 
 
 def resampled(maps: Floats, height: int, width: int) -> Singles:
@@ -47,10 +47,10 @@ def _separable(maps: Floats, rows: Doubles, columns: Doubles) -> Singles:
 
 
 def _weights(size: int, new_size: int) -> Doubles:
-    return _bilinear_weights(size, new_size) if new_size >= size else _area_weights(size, new_size)
+    return bilinear_weights(size, new_size) if new_size >= size else area_weights(size, new_size)
 
 
-def _area_weights(size: int, new_size: int) -> Doubles:
+def area_weights(size: int, new_size: int) -> Doubles:
     """(new_size, size): the share of each new pixel that each old pixel covers; rows sum to 1."""
     edges = np.arange(new_size + 1) * (size / new_size)
     old = np.arange(size)
@@ -61,7 +61,7 @@ def _area_weights(size: int, new_size: int) -> Doubles:
     return weights
 
 
-def _bilinear_weights(size: int, new_size: int) -> Doubles:
+def bilinear_weights(size: int, new_size: int) -> Doubles:
     """(new_size, size): the weights of the two old pixels nearest to each new centre; rows sum to 1."""
     centre = np.clip((np.arange(new_size) + 0.5) * (size / new_size) - 0.5, 0, size - 1)
     low = np.floor(centre).astype(int)

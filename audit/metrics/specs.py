@@ -8,34 +8,11 @@ A class is *right* when it is one that the object's own declaration or the confi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from audit.metrics.map_specs import ATTENTION_SPECS, FAITHFULNESS_SPECS
+from audit.metrics.metric_spec import CLASSIFICATION, PROXIMITY, MetricSpec
 
 HORIZON = "15 cm of travel"
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """A number the audit reports.
-
-    direction: lower_is_better, higher_is_better, or neither (descriptive: never a criterion). low, high: its range,
-    infinities allowed. unit: share, probability, logit, ratio. chance: what an uninformed answer scores, in words.
-    undefined_when: the reasons that stand in `undefined_reason`. sentence: what the number says, one plain sentence.
-    tasks: the tasks it scores, or 'attention' where it is about maps.
-    """
-
-    name: str
-    title: str
-    direction: str
-    low: float
-    high: float
-    unit: str
-    chance: str
-    undefined_when: tuple[str, ...]
-    sentence: str
-    tasks: tuple[str, ...]
-
-
-PROXIMITY, CLASSIFICATION, ATTENTION = ("proximity",), ("classification",), ("attention",)
 
 
 def _event(name: str, title: str, needs: str, sentence: str) -> MetricSpec:
@@ -197,82 +174,17 @@ _CLASSIFICATION = (
     ),
 )
 
-_MAP = ("no_positive", "nan_map", "zero_map")
-_REGION = (*_MAP, "empty_region", "full_region")
-
-_ATTENTION = (
-    MetricSpec(
-        "relevance_mass_accuracy",
-        "relevance mass accuracy",
-        "higher_is_better",
-        0.0,
-        1.0,
-        "share",
-        "area of the region",
-        _REGION,
-        "Share of the map's positive part that lies on the region.",
-        ATTENTION,
-    ),
-    MetricSpec(
-        "enrichment",
-        "enrichment",
-        "higher_is_better",
-        0.0,
-        float("inf"),
-        "ratio",
-        "1",
-        _REGION,
-        "Relevance mass accuracy over the region's share of the picture's area.",
-        ATTENTION,
-    ),
-    MetricSpec(
-        "pointing_game",
-        "pointing game",
-        "higher_is_better",
-        0.0,
-        1.0,
-        "share",
-        "area of the region widened by the tolerance",
-        _REGION,
-        "Whether the map's highest point lies on the region or within 15/224 of the picture's side of it; the mean over"
-        " tied highest points.",
-        ATTENTION,
-    ),
-    MetricSpec(
-        "pointing_game_exact",
-        "pointing game, no tolerance",
-        "higher_is_better",
-        0.0,
-        1.0,
-        "share",
-        "area of the region",
-        _REGION,
-        "Whether the map's highest point lies on the region itself; the mean over tied highest points.",
-        ATTENTION,
-    ),
-    MetricSpec(
-        "mass_split",
-        "mass split",
-        "neither",
-        0.0,
-        1.0,
-        "share",
-        "area of the region",
-        _MAP,
-        "Share of the map's positive part on each of object, cast shadow, shadow from outside the frame, floor and"
-        " background; the five sum to 1.",
-        ATTENTION,
-    ),
-)
-
-SPECS: Mapping[str, MetricSpec] = {spec.name: spec for spec in (*_PROXIMITY, *_CLASSIFICATION, *_ATTENTION)}
+SPECS: Mapping[str, MetricSpec] = {
+    spec.name: spec for spec in (*_PROXIMITY, *_CLASSIFICATION, *ATTENTION_SPECS, *FAITHFULNESS_SPECS)
+}
 
 
 def metrics_of(task: str) -> tuple[str, ...]:
-    """The names of the metrics of a task, or of 'attention', in the order in which they are told."""
+    """The names of the metrics of a task, of 'attention' or 'faithfulness', in the order in which they are told."""
     return tuple(name for name, spec in SPECS.items() if task in spec.tasks)
 
 
 PROXIMITY_METRICS = metrics_of("proximity")
 CLASSIFICATION_METRICS = metrics_of("classification")
 ATTENTION_METRICS = metrics_of("attention")
+FAITHFULNESS_METRICS = metrics_of("faithfulness")

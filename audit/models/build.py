@@ -22,8 +22,9 @@ from audit.models.checkpoint import (
 )
 from audit.models.device import pick_device
 from audit.models.errors import ModelError, nearest
+from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
 from audit.models.preprocessing import Preprocessing
-from audit.models.probe import probed_grid
+from audit.models.probe import probed_layer
 from audit.models.proximity_cnn import ProximityCNN
 from audit.models.task import Task
 from audit.models.user_module import called, user_module, working_folder_importable
@@ -49,22 +50,23 @@ def build_adapter(config: ModelConfig, device: str, task: Task) -> Adapter:
         module, checkpoint, fresh = _loaded(config)
         module = module.to(device=place, dtype=torch.float32).eval()
         layer = config.target_layer or _own_target_layer(module) or torchvision_models.target_layer(config.architecture)
-        layout = torchvision_models.layout(config.architecture, layer)
-        grid = probed_grid(module, layer, layout, config.outputs, preprocessing, place, task, f"model {config.name}")
+        layout = _declared_layout(config.architecture, layer)
+        found = probed_layer(module, layer, layout, config.outputs, preprocessing, place, task, f"model {config.name}")
     return Adapter(
         name=config.name,
         task=task,
         architecture=config.architecture,
         module=LogitsOfProbabilities(module, task.link).eval() if config.outputs == "probabilities" else module,
         preprocessing=preprocessing,
-        target_layer=layer,
-        grid=grid,
+        target_layer=found.path,
+        grid=found.grid,
         checkpoint=checkpoint,
         threshold=_threshold(config, checkpoint),
         recipe=_recipe(config, checkpoint),
         device=place,
-        layout=layout,
+        layout=found.layout,
         fresh=fresh,
+        layer_is_guess=found.is_guess,
     )
 
 
@@ -115,9 +117,16 @@ def _outputs_of(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def _own_target_layer(module: nn.Module) -> str:
-    """A network may name its own target layer in an attribute; it is never guessed."""
+    """A network may name its own target layer in an attribute."""
     layer = getattr(module, "target_layer", "")
     return layer if isinstance(layer, str) else ""
+
+
+def _declared_layout(architecture: str, layer: str) -> LayerLayout | None:
+    """None where nobody declared it: of a layer that a user named in a network of their own, or that is guessed."""
+    if architecture in ARCHITECTURES:
+        return CHANNELS_FIRST
+    return torchvision_models.layout(architecture, layer) if torchvision_models.is_known(architecture) else None
 
 
 def _threshold(config: ModelConfig, checkpoint: Checkpoint) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 
 from audit.metrics.arrays import Pixels
 from audit.models.adapter import Adapter
+from audit.models.feeding import fed, flipped, swapped
 
 
 def flips(adapter: Adapter, images: Pixels | Sequence[Pixels], batch: int = 64) -> pd.DataFrame:
@@ -20,15 +20,14 @@ def flips(adapter: Adapter, images: Pixels | Sequence[Pixels], batch: int = 64) 
     mean_abs_difference between the two, flipped (share of the task's decisions that change: of the cells at .5; of a
     classifier's one, its top class), all in [0, 1]. Of classes the probabilities share out 1: their mean says nothing.
     """
-    other = "rgb" if adapter.preprocessing.channels == "bgr" else "bgr"
-    swapped = dataclasses.replace(adapter, preprocessing=dataclasses.replace(adapter.preprocessing, channels=other))
+    readings = (adapter, fed(adapter, swapped(adapter.preprocessing)))
     task = adapter.task
-    declared, exchanged = (task.probability(a.logits(images, batch)).astype(np.float64) for a in (adapter, swapped))
+    declared, exchanged = (task.probability(a.logits(images, batch)).astype(np.float64) for a in readings)
     return pd.DataFrame(
         {
             "mean_output": declared.mean(axis=1),
             "mean_output_swapped": exchanged.mean(axis=1),
             "mean_abs_difference": np.abs(declared - exchanged).mean(axis=1),
-            "flipped": (task.decisions(declared) != task.decisions(exchanged)).mean(axis=1),
+            "flipped": flipped(task, declared, exchanged),
         }
     )

@@ -33,13 +33,19 @@ def pick_device(name: str) -> str:
 def repeatable_arithmetic() -> Iterator[None]:
     """Convolutions and matrix products in full float32 by a fixed algorithm, so equal input gives equal bytes.
 
-    Without it CUDA rounds to TF32 and may pick another kernel from run to run. The former settings come back.
+    Without it CUDA rounds to TF32 and may pick another kernel from run to run. A caller's autocast is suspended, too.
+    The former settings come back.
     """
     matmul = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
+    full = [torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda")]
     try:
-        with torch.backends.cudnn.flags(
-            enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
+        with (
+            full[0],
+            full[1],
+            torch.backends.cudnn.flags(
+                enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
+            ),
         ):
             yield
     finally:

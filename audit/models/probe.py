@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from audit.models.errors import ModelError, nearest
+from audit.models.errors import ModelError
 from audit.models.frozen import frozen
 from audit.models.layer_layout import LayerLayout
 from audit.models.preprocessing import Preprocessing
+from audit.models.target_layer import TargetLayer, target_layer, traced
 from audit.models.task import Task
 
 ROWS = 2
@@ -16,52 +17,26 @@ ROWS = 2
 _RESHAPES = ("View", "UnsafeView", "Reshape", "Slice", "Select", "Squeeze", "Unsqueeze", "Clone", "Alias")
 
 
-def probed_grid(
+def probed_layer(
     module: nn.Module,
     layer: str,
-    layout: LayerLayout,
+    layout: LayerLayout | None,
     outputs: str,
     preprocessing: Preprocessing,
     device: str,
     task: Task,
     name: str,
-) -> tuple[int, int]:
-    """Height and width of the target layer's output, once a probe forward has shown that all is as declared.
+) -> TargetLayer:
+    """The target layer, once a probe forward has shown that all is as declared.
 
-    module: the network itself, as its author made it. outputs: logits or probabilities, as configured. Raises
-    ModelError where the answer has the wrong rank, rows or values or is none to the task, or the layer gives no map.
+    module: the network itself, as its author made it. layer: as declared, '' to have it guessed. layout: of its
+    output, None to have that guessed. outputs: logits or probabilities, as configured. Raises ModelError where the
+    answer has the wrong rank, rows or values or is none to the task, or a declared layer gives no map.
     """
-    target = _layer(module, layer, name)
-    maps: list[object] = []
-    handle = target.register_forward_hook(lambda _module, _inputs, output: maps.append(output))
-    try:
-        with frozen(module), torch.enable_grad():
-            answer = _answer(module, preprocessing, device, name)
-            _check_answer(answer, outputs, task, name)
-    finally:
-        handle.remove()
-    if len(maps) != 1:
-        raise ModelError(
-            f"{name}: target layer {layer} ran {len(maps)} times in one forward pass; name a layer that runs once"
-        )
-    output = maps[0]
-    if not isinstance(output, torch.Tensor) or not layout.fits(output) or output.shape[0] != ROWS:
-        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise ModelError(f"{name}: target layer {layer} gives {shape}, not a map {layout.shape}")
-    height, width = layout.maps(output).shape[2:]
-    return int(height), int(width)
-
-
-def _layer(module: nn.Module, layer: str, name: str) -> nn.Module:
-    layers = {path: part for path, part in module.named_modules() if path}
-    if not layer:
-        spatial = [path for path, part in layers.items() if isinstance(part, nn.Conv2d | nn.ReLU)]
-        known = f"its convolutions and ReLUs are {', '.join(spatial)}" if spatial else "it has no convolution"
-        raise ModelError(f"{name} names no target layer: set target_layer to a module path ({known})")
-    if layer not in layers:
-        raise ModelError(f"{name} has no layer {layer}: {nearest(layer, layers)}")
-    part: nn.Module = layers[layer]
-    return part
+    with frozen(module), torch.enable_grad():
+        with traced(module) as trace:
+            answer = _checked(_answer(module, preprocessing, device, name), outputs, task, name)
+        return target_layer(module, layer, layout, trace, answer, (preprocessing.height, preprocessing.width), name)
 
 
 def _answer(module: nn.Module, preprocessing: Preprocessing, device: str, name: str) -> object:
@@ -75,7 +50,7 @@ def _answer(module: nn.Module, preprocessing: Preprocessing, device: str, name: 
         raise ModelError(f"{name} fails on a picture of shape {size}: {type(error).__name__}: {first}") from error
 
 
-def _check_answer(answer: object, outputs: str, task: Task, name: str) -> None:
+def _checked(answer: object, outputs: str, task: Task, name: str) -> torch.Tensor:
     if not isinstance(answer, torch.Tensor):
         raise ModelError(f"{name} returns a {type(answer).__name__}, not a tensor (B, {task.outputs})")
     if answer.ndim != 2 or answer.shape[0] != ROWS:
@@ -92,6 +67,7 @@ def _check_answer(answer: object, outputs: str, task: Task, name: str) -> None:
     ending = _squashed_by(answer) if outputs == "logits" else ""
     if ending:
         raise ModelError(f"{name}: outputs=logits, but the network ends in a {ending}: set outputs=probabilities")
+    return answer
 
 
 def _squashed_by(answer: torch.Tensor) -> str:

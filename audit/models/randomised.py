@@ -1,31 +1,112 @@
-"""The untrained null: the same network with weights that know nothing (Adebayo et al. 2018)."""
+"""The untrained null, whole or in part: the same network with weights that know nothing (Adebayo et al. 2018)."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
-from audit.models.adapter import Adapter, LogitsOfProbabilities
-from audit.models.checkpoint import without_checkpoint
+from audit.models.adapter import Adapter, LogitsOfProbabilities, network
+from audit.models.checkpoint import Checkpoint, without_checkpoint
+from audit.models.device import repeatable_arithmetic
+from audit.models.frozen import frozen
 
 
 def randomised(adapter: Adapter, seed: int) -> Adapter:
     """A copy of `adapter` whose weights are drawn anew from `seed`; the original and the global generator stay as
-    they are.
+    they are."""
+    module = drawn_anew(adapter, seed)
+    return dataclasses.replace(adapter, module=module, checkpoint=without_checkpoint(module))
+
+
+def drawn_anew(adapter: Adapter, seed: int) -> nn.Module:
+    """The module of `adapter`, its weights drawn anew from `seed`, on its device and in evaluation mode.
 
     A network that can be made anew is (adapter.fresh): some have an initialisation of their own, without which their
     outputs would be dead. Of any other, layers that know how (reset_parameters) are initialised as before training;
     loose parameters keep their values in a random order, which keeps their scale. Drawn on the CPU, so every device
-    gets the same weights.
+    gets the same weights. The global generator stays as it is.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed)  # the CPU generator alone, which fork_rng puts back
         module = _redrawn(adapter.module) if adapter.fresh is None else _in_place_of(adapter.module, adapter.fresh())
-    module = module.to(device=adapter.device, dtype=torch.float32).eval()
-    return dataclasses.replace(adapter, module=module, checkpoint=without_checkpoint(module))
+    return module.to(device=adapter.device, dtype=torch.float32).eval()
+
+
+def randomised_in(adapter: Adapter, drawn: nn.Module, layers: Collection[str]) -> Adapter:
+    """A copy of `adapter` in which the layers named have the parameters and buffers of `drawn`; no checkpoint's.
+
+    drawn: as `drawn_anew` made it. layers: names as `layers_in_order` has them; of all of them it answers as `drawn`.
+    """
+    module = copy.deepcopy(adapter.module)
+    parts, source = dict(network(module).named_modules()), dict(network(drawn).named_modules())
+    with torch.no_grad():
+        for name in layers:
+            values = dict(_own(source[name]))
+            for key, own in _own(parts[name]):
+                own.copy_(values[key])
+    return dataclasses.replace(adapter, module=module, checkpoint=Checkpoint("", ""))
+
+
+def layers_in_order(adapter: Adapter) -> tuple[str, ...]:
+    """The names of the modules that hold parameters themselves, in the order in which they run, first the one at the
+    picture; found by one forward pass. '' is the network itself, where it has loose ones.
+
+    What runs more than once stands where it last does: from the output it is reached there. What never runs itself,
+    since the module around it reads its weights, stands beside that one.
+    """
+    inside = network(adapter.module)
+    side = adapter.preprocessing
+    noise = np.random.default_rng(0).integers(0, 256, (side.height, side.width, 3), dtype=np.uint8)
+    with frozen(adapter.module), torch.no_grad(), repeatable_arithmetic(), _calls(inside) as called:
+        adapter.module(adapter.preprocessing.apply([noise], adapter.device))
+    last = {name: place for place, name in enumerate(called)}
+    named = [name for name, part in inside.named_modules() if next(_own(part), None) is not None]
+    order = sorted(range(len(named)), key=lambda i: (_place(named[i], last), i))
+    return tuple(named[i] for i in order)
+
+
+def steps_from_output(layers: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    """`layers`, given in the order in which they run, in at most `count` steps of nearly as many layers each, the step
+    at the output first; within a step they stand from the output on, too."""
+    reverse = tuple(reversed(layers))
+    steps = min(count, len(reverse))
+    ends = [round(i * len(reverse) / steps) for i in range(steps + 1)] if steps else []
+    return [reverse[a:b] for a, b in itertools.pairwise(ends)]
+
+
+@contextmanager
+def _calls(module: nn.Module) -> Iterator[list[str]]:
+    """The names of the modules in `module` as they begin to run while the context lasts; the hooks come off again."""
+    called: list[str] = []
+
+    def noting(name: str, part: nn.Module) -> torch.utils.hooks.RemovableHandle:
+        return part.register_forward_pre_hook(lambda _module, _inputs: called.append(name))
+
+    handles = [noting(name, part) for name, part in module.named_modules()]
+    try:
+        yield called
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _place(name: str, last: Mapping[str, int]) -> int:
+    """When a module last began to run, or else the nearest one around it that did."""
+    while name and name not in last:
+        name = name.rpartition(".")[0]
+    return last.get(name, 0)
+
+
+def _own(part: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from part.named_parameters(recurse=False)
+    yield from part.named_buffers(recurse=False)
 
 
 def _redrawn(module: nn.Module) -> nn.Module:

@@ -8,29 +8,36 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from audit import parts
+from audit.attention import null_maps
+from audit.attention.overlap import measure, measure_ceiling
+from audit.attention.prepared_regions import prepare
 from audit.attribution import attribute
+from audit.attribution.targets import TRUTH, Target, all_outputs, named, outputs_where
 from audit.config import AuditConfig
-from audit.metrics import null_maps
-from audit.metrics.attention import measure, measure_ceiling, prepare
+from audit.loading import Loaded
+from audit.metrics.arrays import Mask, Pixels
 from audit.models.adapter import Adapter
 from audit.models.randomised import randomised
 from audit.progress import Progress
+from audit.stages.covering import chosen, covered
 from audit.stages.predicting import stacked
 from audit.tables import ATTENTION, LABELS, RESPONSES
 from scenes.design import derive_seed
-from scenes.manifest import SCENES
+from scenes.manifest import SCENES, of_set
 
 NO_NETWORK = "-"  # the method of maps that no network made
 MISTAKEN = "mistaken"  # folder of the maps of what was answered although it is not true
 CHUNK = 64  # scenes held at once: pictures, regions and maps of all of them would not fit at 224 px
 
 
-def attend(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path) -> None:
+def attend(config: AuditConfig, loaded: Loaded, folder: Path) -> None:
     """Write `attention`, and the maps as attributions/<model>/<method>.npz with arrays scene_ids and maps.
 
-    Those maps are of what is true: the target is the logits of the outputs whose label is 1. Beside them, in
+    Those maps are of config.attribution.target, unless that names another of what is true: the logits of the outputs
+    whose label is 1. Of each model there are the methods that it allows. Beside them, in
     attributions/<model>/mistaken/, maps of what was answered although it is not true (cells that alarm where nothing
     is, the class an object was taken for); they are pictures, not measured.
     """
@@ -38,52 +45,92 @@ def attend(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path) -
     shown = scenes[(scenes["status"] == "ok") & (scenes["presence"] == "object")]
     frames = []
     with Progress("attributing") as progress:
-        for number, (name, adapter) in enumerate(adapters.items(), 1):
+        for number, (name, adapter) in enumerate(loaded.adapters.items(), 1):
+            methods = loaded.methods_of(name, config)
             mine = shown[shown["scene_set"] == adapter.task.scene_set]
             ids = sorted(set(mine.loc[mine["object_px"] > 0, "scene_id"]))
             if ids:
-                frames.append(_of_model(config, adapter, ids, labels, folder).assign(model=name))
-            _keep_mistaken_maps(config, adapter, sorted(set(mine["scene_id"])), labels, folder)
-            progress.step(number, len(adapters))
+                frames.append(_of_model(config, adapter, methods, ids, labels, folder).assign(model=name))
+                frames.append(_covered(config, adapter, methods, of_set(scenes, adapter.task.scene_set), ids, labels))
+                frames[-1]["model"] = name
+            _keep_mistaken_maps(config, adapter, methods, sorted(set(mine["scene_id"])), labels, folder)
+            progress.step(number, len(loaded.adapters))
     table = pd.concat(frames, ignore_index=True) if frames else ATTENTION.empty()
     ATTENTION.write(table, folder)
 
 
 def _of_model(
-    config: AuditConfig, adapter: Adapter, ids: Sequence[str], labels: pd.Series, folder: Path
+    config: AuditConfig, adapter: Adapter, methods: Sequence[str], ids: Sequence[str], labels: pd.Series, folder: Path
 ) -> pd.DataFrame:
     """Attention overlap of one network's maps, of its randomised twin's, and of maps that need no network."""
     untrained = randomised(adapter, derive_seed(config.seed, "untrained"))
     frames, kept = [], []
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        target = stacked(labels.loc[list(chunk)], adapter.task) == 1
-        maps, rows = _of_chunk(config, adapter, untrained, chunk, target)
+        target = _target(config, adapter, labels, chunk)
+        has_target = np.ones(len(chunk), dtype=bool) if callable(target) else target.any(axis=1)
+        maps, rows = _of_chunk(config, adapter, untrained, methods, chunk, target, has_target)
         frames.append(rows)
-        kept.append((np.array(chunk), target.any(axis=1), maps))
+        kept.append((np.array(chunk), has_target, maps))
     _keep_maps(kept, folder / "attributions" / adapter.name)
     return pd.concat(frames, ignore_index=True)
 
 
+def _covered(
+    config: AuditConfig,
+    adapter: Adapter,
+    methods: Sequence[str],
+    scenes: pd.DataFrame,
+    ids: Sequence[str],
+    labels: pd.Series,
+) -> pd.DataFrame:
+    """Deletion and insertion on as many scenes with a target as are configured; no rows where that is 0."""
+    target = _target(config, adapter, labels, ids)
+    told = [i for i, has in zip(ids, [True] * len(ids) if callable(target) else target.any(axis=1), strict=True) if has]
+    control = parts.design(config, adapter.task.scene_set).control
+    few = chosen(scenes, told, control, config.attribution.faithfulness.scenes)
+    bound = _target(config, adapter, labels, few.ids) if few.ids else all_outputs
+    return covered(config, adapter, methods, few, bound if callable(bound) else outputs_where(bound))
+
+
+def _target(config: AuditConfig, adapter: Adapter, labels: pd.Series, ids: Sequence[str]) -> Mask | Target:
+    """What is attributed of some scenes: a mask of the outputs that are true, or the target that was asked for."""
+    if config.attribution.target == TRUTH:
+        return stacked(labels.loc[list(ids)], adapter.task) == 1
+    return named(config.attribution.target, adapter.task.name)
+
+
+def _maps(
+    config: AuditConfig, adapter: Adapter, images: Pixels, target: Mask | Target, methods: Sequence[str]
+) -> dict[str, np.ndarray]:
+    how = config.attribution
+    return attribute(adapter, images, target, methods, how.batch, how.settings, how.gradient_at)
+
+
 def _of_chunk(
-    config: AuditConfig, adapter: Adapter, untrained: Adapter, ids: Sequence[str], target: np.ndarray
+    config: AuditConfig,
+    adapter: Adapter,
+    untrained: Adapter,
+    methods: Sequence[str],
+    ids: Sequence[str],
+    target: Mask | Target,
+    has_target: Mask,
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """The network's maps of some scenes, and the attention overlap of all maps of them."""
-    methods, batch = config.attribution.methods, config.attribution.batch
     height, width = adapter.preprocessing.height, adapter.preprocessing.width
     renders = [parts.store(config).read(i) for i in ids]
     images = np.stack([r.rgb for r in renders])
-    prepared = prepare(adapter.preprocessing.geometry(np.stack([r.regions() for r in renders])))
-    has_target = target.any(axis=1)
-    maps = attribute(adapter, images, target, methods, batch)
-    knowing_nothing = attribute(untrained, images, target, methods, batch)
-    random = np.stack([null_maps.random(height, width, derive_seed(config.seed, "random map", i)) for i in ids])
+    regions = adapter.preprocessing.geometry(np.stack([r.regions() for r in renders]))
+    prepared = prepare(regions, device=adapter.device)
+    maps = _maps(config, adapter, images, target, methods)
+    knowing_nothing = _maps(config, untrained, images, target, methods)
+    random = [null_maps.random(height, width, derive_seed(config.seed, "random map", i)) for i in ids]
     nulls = {
-        "edges": null_maps.edges(images),
-        "gaussian": np.broadcast_to(null_maps.gaussian(height, width), (len(ids), height, width)),
-        "random": random,
+        "edges": null_maps.edges(torch.from_numpy(images)),
+        "gaussian": null_maps.gaussian(height, width).expand(len(ids), -1, -1),
+        "random": torch.stack(random),
     }
-    held = [(maps[m], m, "model") for m in methods]
+    held: list[tuple[np.ndarray | torch.Tensor, str, str]] = [(maps[m], m, "model") for m in methods]
     held += [(knowing_nothing[m], m, "untrained") for m in methods]
     held += [(found, NO_NETWORK, source) for source, found in nulls.items()]
     grids = {m: _grid(maps[m]) for m in methods}
@@ -109,7 +156,7 @@ def _keep_maps(chunks: Sequence[tuple[np.ndarray, np.ndarray, Mapping[str, np.nd
 
 
 def _keep_mistaken_maps(
-    config: AuditConfig, adapter: Adapter, ids: Sequence[str], labels: pd.Series, folder: Path
+    config: AuditConfig, adapter: Adapter, methods: Sequence[str], ids: Sequence[str], labels: pd.Series, folder: Path
 ) -> None:
     """Maps of what was answered although it is not true, on scenes of the design's own conditions."""
     responses = RESPONSES.read(folder)
@@ -120,8 +167,7 @@ def _keep_mistaken_maps(
         probability = np.stack(answered.loc[list(chunk)].to_list())
         wrong = adapter.task.mistaken(probability, stacked(labels.loc[list(chunk)], adapter.task), adapter.threshold)
         images = np.stack([parts.store(config).read(i).rgb for i in chunk])
-        primary = config.attribution.methods[:1]  # the one that the page shows
-        maps = attribute(adapter, images, wrong, primary, config.attribution.batch)
+        maps = _maps(config, adapter, images, wrong, methods[:1])  # of the primary method, which the page shows
         kept.append((np.array(chunk), wrong.any(axis=1), maps))
     if kept:
         _keep_maps(kept, folder / "attributions" / adapter.name / MISTAKEN)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from audit.attribution import attribute
+from audit.attribution import attribute, targets
 from audit.config import PICTURES as PICTURES_SET
 from audit.config import AuditConfig
-from audit.models.adapter import Adapter
+from audit.loading import Loaded
 from audit.models.channel_order import flips
 from audit.stages.attending import keep_maps
 from audit.tables import ANSWERS, PICTURES, RESPONSES
@@ -36,15 +36,19 @@ def find_pictures(config: AuditConfig) -> list[Path]:
     return found
 
 
-def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str, Adapter], folder: Path) -> None:
-    """Write `pictures`, `responses`, the pictures themselves, and maps of what each network answers."""
+def audit_pictures(config: AuditConfig, files: list[Path], loaded: Loaded, folder: Path) -> None:
+    """Write `pictures`, `responses`, the pictures themselves, and maps of what each network answers.
+
+    Nothing is known to be true, so `truth` as the target means what is answered; another target stays what it is.
+    """
+    how = config.attribution
     found = readable(files)
     names, images = list(found), list(found.values())
     (folder / "pictures").mkdir()
     for name, image in zip(names, images, strict=True):
         Image.fromarray(image).save(folder / "pictures" / f"{name}.png")
     tables, responses, answers = [], [], []
-    for model, adapter in adapters.items():
+    for model, adapter in loaded.adapters.items():
         tables.append(flips(adapter, images).assign(model=model, picture=names))
         probability = adapter.task.probability(adapter.logits(images))
         responses.append(pd.DataFrame({"model": model, "scene_id": names, "probability": list(probability)}))
@@ -54,8 +58,11 @@ def audit_pictures(config: AuditConfig, files: list[Path], adapters: Mapping[str
         answers.append(likeliest.assign(model=model, scene_id=np.array(names, dtype=object)[rows]))
         # nothing is known to be true, so what it would be mistaken in is all that it says
         said = adapter.task.mistaken(probability, nothing, adapter.threshold)
-        maps = attribute(adapter, images, said, config.attribution.methods, config.attribution.batch)
-        keep_maps(maps, np.array(names), said.any(axis=1), folder / "attributions" / model)
+        target = said if how.target == targets.TRUTH else targets.named(how.target, adapter.task.name)
+        methods = loaded.methods_of(model, config)
+        maps = attribute(adapter, images, target, methods, how.batch, how.settings, how.gradient_at)
+        has_target = said.any(axis=1) if how.target == targets.TRUTH else np.ones(len(images), dtype=bool)
+        keep_maps(maps, np.array(names), has_target, folder / "attributions" / model)
     PICTURES.write(pd.concat(tables, ignore_index=True), folder, csv=True)
     RESPONSES.write(pd.concat(responses, ignore_index=True), folder)
     named = [frame for frame in answers if len(frame)]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.models import VisionTransformer
 
-from audit.config import ModelConfig, PreprocessingConfig
+from audit.attribution import refusal
+from audit.config import MethodSettings, ModelConfig, PreprocessingConfig
 from audit.models import Adapter, Checkpoint, Preprocessing, Task, build_adapter
-from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
+from audit.models.layer_layout import CHANNELS_FIRST, CLASS_TOKEN_FIRST, LayerLayout
 from audit.models.proximity_cnn import TARGET_LAYER, ProximityCNN
 from tests.models.tasks import PROXIMITY
 
@@ -91,3 +93,45 @@ def targets() -> np.ndarray:
     mask = np.random.default_rng(5).random((16, 155)) < 0.1
     assert mask.any(axis=1).all()
     return mask
+
+
+@pytest.fixture
+def quick() -> MethodSettings:
+    """Settings with which also the methods that have passes of their own take a moment."""
+    return MethodSettings(
+        path_steps=3, noise_copies=3, patch=0.5, patch_step=1.0, masks=6, mask_cells=3, mask_share=0.5, channels=3
+    )
+
+
+class Pooled(nn.Module):
+    """Two convolutions, the mean over places, one linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 5, 3, 2, 1), nn.ReLU())
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dense = nn.Linear(5, 155)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.pool(self.features(pictures)).flatten(1))
+
+
+@pytest.fixture
+def allowing(untrained: Adapter, make_adapter: MakeAdapter) -> Callable[[str], Adapter]:
+    """A small network that allows a method: the proximity network, else one that pools, else a transformer."""
+
+    def choose(method: str) -> Adapter:
+        if not refusal(untrained, method):
+            return untrained
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            pooled = make_adapter(Pooled(), "features.3", (16, 20))
+            transformer = VisionTransformer(32, 8, 2, 2, 16, 24, dropout=0.1, num_classes=155)
+            nn.init.normal_(transformer.heads.head.weight, 0, 0.3)  # made as zeros
+        layer = "encoder.layers.encoder_layer_1.ln_1"
+        tokens = make_adapter(transformer, layer, (4, 4), (32, 32), layout=CLASS_TOKEN_FIRST)
+        found = [adapter for adapter in (pooled, tokens) if not refusal(adapter, method)]
+        assert found, f"no network of these tests allows {method}"
+        return found[0]
+
+    return choose

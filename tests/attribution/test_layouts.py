@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from torchvision import models
 
-from audit.attribution import METHODS, attribute
+from audit.attribution import FAMILY, attribute
 from audit.config import ModelConfig, PreprocessingConfig
 from audit.models import Adapter, build_adapter, torchvision_models
 from audit.models.layer_layout import CHANNELS_FIRST, CHANNELS_LAST, CLASS_TOKEN_FIRST, LayerLayout
 from tests.models.tasks import CLASSIFICATION
 
-ALL = list(METHODS)
+ALL = [*FAMILY, "guided_backprop", "deconvnet", "guided_grad_cam"]
 SQUEEZENET = Path(__file__).resolve().parents[3] / "shared" / "weights" / "squeezenet1_0.safetensors"
 
 
@@ -91,7 +91,7 @@ class TestALayout:
         shape = {
             "channels_first": (2, 4, height, 3),
             "channels_last": (2, height, 3, 4),
-            "class_token_first": (2, 10, 4),
+            "tokens": (2, 10, 4),
         }[layout.name]
         output = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         assert layout.fits(output)

@@ -7,10 +7,17 @@ import sys
 
 import numpy as np
 
+from audit.attention.overlap import measure
 from audit.metrics import classification
-from audit.metrics.attention import measure
 from audit.metrics.sensor_events import CELLS, long, score
-from audit.metrics.specs import ATTENTION_METRICS, CLASSIFICATION_METRICS, PROXIMITY_METRICS, SPECS, metrics_of
+from audit.metrics.specs import (
+    ATTENTION_METRICS,
+    CLASSIFICATION_METRICS,
+    FAITHFULNESS_METRICS,
+    PROXIMITY_METRICS,
+    SPECS,
+    metrics_of,
+)
 
 
 def test_what_is_measured_is_declared_and_what_is_declared_is_measured() -> None:
@@ -20,13 +27,16 @@ def test_what_is_measured_is_declared_and_what_is_declared_is_measured() -> None
     scored = long(classification.score(three, three, three.astype(np.int8), three == 1))
     assert set(scored["metric"]) == set(CLASSIFICATION_METRICS)
     assert set(measure(np.ones((1, 2, 2)), np.full((1, 7, 2, 2), 1 / 7))["metric"]) == set(ATTENTION_METRICS)
-    assert set(SPECS) == set(PROXIMITY_METRICS) | set(CLASSIFICATION_METRICS) | set(ATTENTION_METRICS)
+    references = ("blurred", "removed")
+    assert set(FAITHFULNESS_METRICS) == {f"{kind}_{r}" for kind in ("deletion", "insertion") for r in references}
+    families = (PROXIMITY_METRICS, CLASSIFICATION_METRICS, ATTENTION_METRICS, FAITHFULNESS_METRICS)
+    assert set(SPECS) == {name for family in families for name in family}
 
 
 def test_every_metric_says_whose_it_is() -> None:
     """The target is the only one that two tasks have in common."""
     for name, spec in SPECS.items():
-        assert set(spec.tasks) <= {"proximity", "classification", "attention"}
+        assert set(spec.tasks) <= {"proximity", "classification", "attention", "faithfulness"}
         assert len(spec.tasks) == (2 if name == "target_logit" else 1)
     assert "top1" in metrics_of("classification")
     assert metrics_of("no such task") == ()
@@ -37,7 +47,7 @@ def test_every_spec_says_which_way_is_better_and_where_it_lies() -> None:
         assert spec.name == name
         assert spec.direction in {"lower_is_better", "higher_is_better", "neither"}
         assert spec.low < spec.high
-        assert spec.unit in {"share", "probability", "logit", "ratio"}
+        assert spec.unit in {"share", "probability", "logit", "ratio", "index"}
         assert spec.sentence.endswith(".")
         assert spec.undefined_when
         assert spec.title
@@ -46,7 +56,7 @@ def test_every_spec_says_which_way_is_better_and_where_it_lies() -> None:
 def test_metrics_need_no_torch() -> None:
     """The report and the analysis read specs and metrics, and must stay free of torch."""
     code = (
-        "import sys, audit.metrics.specs, audit.metrics.attention, audit.metrics.null_maps,"
+        "import sys, audit.metrics.specs, audit.metrics.regions, audit.metrics.resampling,"
         " audit.metrics.sensor_events, audit.metrics.classification; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

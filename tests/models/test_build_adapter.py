@@ -136,9 +136,7 @@ def test_saturated_probabilities_stay_finite_as_logits(user: Callable[..., Adapt
         ("Nett", {}, "did you mean Net"),
         ("Net", {"arguments": {"output": 155}}, "called with output raised TypeError"),
         ("Net", {"target_layer": "feature.1"}, "did you mean features.1"),
-        ("Net", {"target_layer": ""}, "names no target layer"),
         ("Net", {"target_layer": "head"}, "not a map"),
-        ("Twice", {"target_layer": "features.1"}, "ran 2 times"),
         ("Net", {"preprocessing": PreprocessingConfig(height=32)}, "fails on a picture of shape (B, 3, 32, 80)"),
     ],
 )
@@ -148,8 +146,14 @@ def test_a_network_that_cannot_be_audited_says_why(
     assert message in refusal(lambda: user(name, **changes))
 
 
-def test_the_remedy_for_a_missing_target_layer_names_the_candidates(user: Callable[..., Adapter]) -> None:
-    assert "features.0, features.1" in refusal(lambda: user("Net", target_layer=""))
+def test_a_network_that_names_no_target_layer_gets_a_guess(user: Callable[..., Adapter]) -> None:
+    adapter = user("Net", target_layer="")
+    assert (adapter.target_layer, adapter.grid, adapter.layer_is_guess) == ("features", (16, 20), True)
+    assert not user("Net").layer_is_guess
+
+
+def test_a_target_layer_may_run_several_times(user: Callable[..., Adapter]) -> None:
+    assert user("Twice").grid == (16, 20)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,188 @@
+"""The randomisation checks of Adebayo et al. 2018 ('Sanity checks for saliency maps', section 3): a map that stays as
+it is when weights are taken away says nothing of what the network has learned.
+
+Layers are randomised in steps from the output to the input, cumulatively (cascading) and one step at a time
+(independent), and each map is compared with that of the network as it is, by rank correlation and structural
+similarity. Every scene has a draw of weights of its own, so that the interval over blocks holds the draw as well.
+
+The verdict rests on the cascade's mean, not on its end. At the end the first layer is random too, and takes with it the
+edges that guided backpropagation shows: on SqueezeNet it drops from .64 to .45 there, and would pass, although it had
+outlived all that the network knows of classes. It rests on maps as they are read, with their sign: absolute values of
+smooth maps are alike wherever the object is in the middle (Grad-CAM on SqueezeNet .5, when the signed ones are at .2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from audit.analysis.intervals import Intervals, mean_intervals
+from audit.attention.likeness import rank_correlation, structural_similarity
+from audit.attribution import attribute
+from audit.config import AttributionConfig
+from audit.metrics.arrays import Floats, Mask, Pixels, Singles
+from audit.models.adapter import Adapter
+from audit.models.randomised import drawn_anew, layers_in_order, randomised_in, steps_from_output
+from audit.tables import SANITY, SANITY_VERDICT
+
+CASCADING, INDEPENDENT = "cascading", "independent"
+MEASURES = ("rank_correlation", "rank_correlation_absolute", "ssim")
+FAILS = "fails the randomisation check"
+_USABLE = 0.5  # share of a method's comparisons that must be defined for a verdict
+_DIGITS = 6  # the last bits of a mean depend on where memory lies
+_BOUNDS = (-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One network's maps against those of its randomised twins, on N scenes.
+
+    steps: the layers of each of K steps, that at the output first. likeness: (method, randomisation) -> (K, 3, N), the
+    three MEASURES, NaN where a map says nothing. reasons: of the same, (K, N) text, '' where it is a number.
+    other_scenes: method -> (N - 1,) rank correlation of the network's own maps of a scene and of the next. block (N,).
+    """
+
+    model: str
+    methods: tuple[str, ...]
+    steps: tuple[tuple[str, ...], ...]
+    likeness: Mapping[tuple[str, str], Floats]
+    reasons: Mapping[tuple[str, str], npt.NDArray[np.object_]]
+    other_scenes: Mapping[str, Floats]
+    block: npt.NDArray[np.str_]
+
+
+def compared(
+    adapter: Adapter,
+    images: Sequence[Pixels],
+    target: Mask,
+    blocks: Sequence[str],
+    seeds: Sequence[int],
+    methods: Sequence[str],
+    settings: AttributionConfig,
+) -> Compared:
+    """Randomise `adapter` step by step and compare its maps.
+
+    images: N of uint8 RGB (H, W, 3). target: (N, K) bool as `attribute` takes it, the same outputs of every network.
+    blocks, seeds: N each, the block of a scene and the seed of the weights drawn for it.
+    """
+    maps = attribute(adapter, images, target, methods, settings.batch, settings.settings, settings.gradient_at)
+    steps = steps_from_output(layers_in_order(adapter), settings.sanity.stages)
+    shape = (len(steps), len(MEASURES), len(images))
+    kinds = [(method, kind) for method in methods for kind in (CASCADING, INDEPENDENT)]
+    likeness = {key: np.full(shape, np.nan) for key in kinds}
+    reasons = {key: np.full((shape[0], shape[2]), "", dtype=object) for key in kinds}
+    for scene, seed in enumerate(seeds):
+        drawn = drawn_anew(adapter, seed)
+        own = slice(scene, scene + 1)
+        for kind, k, layers in _parts(steps):
+            twin = randomised_in(adapter, drawn, layers)
+            found = attribute(twin, images[own], target[own], methods, 1, settings.settings, settings.gradient_at)
+            for method in methods:
+                likeness[method, kind][k, :, own] = _alike(maps[method][own], found[method])
+                reasons[method, kind][k, scene] = _undefined(maps[method][scene]) or _undefined(found[method][0])
+    for method in methods:  # the first step alone is the cascade's first
+        likeness[method, INDEPENDENT][:1] = likeness[method, CASCADING][:1]
+        reasons[method, INDEPENDENT][:1] = reasons[method, CASCADING][:1]
+    others = {m: _alike(maps[m][:-1], maps[m][1:])[0] for m in methods}
+    return Compared(adapter.name, tuple(methods), tuple(steps), likeness, reasons, others, np.array(blocks))
+
+
+def sanity_rows(found: Compared) -> pd.DataFrame:
+    """SANITY of one model: a row per method, randomisation and step."""
+    rows = []
+    for (method, kind), values in found.likeness.items():
+        over = [_over_blocks(values[:, i], found.block) for i in range(len(MEASURES))]
+        for k, layers in enumerate(found.steps):
+            why = sorted({reason for reason in found.reasons[method, kind][k] if reason})
+            row = {"model": found.model, "method": method, "randomisation": kind, "position": k + 1}
+            row |= {"layers": _spoken(layers), "scenes": values.shape[2], "undefined_reason": " ".join(why)}
+            row |= {"usable_n": int(np.isfinite(values[k, 0]).sum())}
+            for name, interval in zip(MEASURES, over, strict=True):
+                row |= {name: interval.mean[k], f"{name}_low": interval.low[k], f"{name}_high": interval.high[k]}
+            rows.append(row)
+    return _rounded(pd.DataFrame(rows, columns=list(SANITY.columns)))
+
+
+def verdict_rows(found: Compared, limit: float) -> pd.DataFrame:
+    """SANITY_VERDICT of one model: a method fails where its maps are `limit` alike or more, on the cascade's mean."""
+    rows = []
+    for method in found.methods:
+        values = found.likeness[method, CASCADING][:, 0]
+        defined = np.isfinite(values)
+        over = _over_blocks(_mean_of_defined(values)[None], found.block)
+        similarity = float(over.mean[0]) if defined.size and defined.mean() >= _USABLE else float("nan")
+        others = found.other_scenes[method]
+        row = {"model": found.model, "method": method, "passes": similarity < limit, "similarity": similarity}
+        low, high = (over.low[0], over.high[0]) if np.isfinite(similarity) else (np.nan, np.nan)
+        row |= {"low": low, "high": high, "limit": limit, "scenes": len(found.block)}
+        row |= {"blocks": len(set(found.block)), "reason": _reason(found, method, similarity, limit)}
+        row |= {"other_scenes": float(np.nanmean(others)) if np.isfinite(others).any() else np.nan}
+        rows.append(row)
+    return _rounded(pd.DataFrame(rows, columns=list(SANITY_VERDICT.columns)))
+
+
+def not_checked(model: str, methods: Sequence[str], limit: float, reason: str) -> pd.DataFrame:
+    """SANITY_VERDICT of a model that could not be checked: no pass, and no failure."""
+    nothing = {c: np.nan for c, kind in SANITY_VERDICT.columns.items() if kind == "float"}
+    said = {**nothing, "limit": limit, "passes": False, "scenes": 0, "blocks": 0, "reason": reason}
+    rows = [{"model": model, "method": method, **said} for method in methods]
+    return pd.DataFrame(rows, columns=list(SANITY_VERDICT.columns))
+
+
+def _parts(steps: Sequence[tuple[str, ...]]) -> list[tuple[str, int, tuple[str, ...]]]:
+    """What is randomised in turn: randomisation, number of the step, layers; not twice what both kinds begin with."""
+    cascade = [(CASCADING, k, tuple(layer for step in steps[: k + 1] for layer in step)) for k in range(len(steps))]
+    return cascade + [(INDEPENDENT, k, layers) for k, layers in enumerate(steps) if k > 0]
+
+
+def _alike(maps: Singles, others: Singles) -> Floats:
+    """(3, N): the three MEASURES of maps (N, h, w) with others."""
+    a, b = torch.from_numpy(np.ascontiguousarray(maps)), torch.from_numpy(np.ascontiguousarray(others))
+    found = (rank_correlation(a, b), rank_correlation(a.abs(), b.abs()), structural_similarity(a, b))
+    return np.stack([values.numpy() for values in found])
+
+
+def _undefined(values: Singles) -> str:
+    """Why a map (h, w) can be compared with none; '' where it can."""
+    if not np.isfinite(values).all():
+        return "nan_map"
+    return "constant_map" if (values == values.flat[0]).all() else ""
+
+
+def _mean_of_defined(values: Floats) -> Floats:
+    """(N,) means of (K, N) over what is defined of K, NaN where nothing is."""
+    count = np.isfinite(values).sum(axis=0)
+    total = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0))
+
+
+def _over_blocks(values: Floats, block: npt.NDArray[np.str_]) -> Intervals:
+    """Means with t intervals of (K, N) over blocks, each the mean of its scenes."""
+    means = [_mean_of_defined(values[:, block == b].T) for b in sorted(set(block))]
+    return mean_intervals(np.stack(means, axis=1) if means else np.empty((len(values), 0)), _BOUNDS)
+
+
+def _reason(found: Compared, method: str, similarity: float, limit: float) -> str:
+    if similarity >= limit:
+        return FAILS
+    if np.isfinite(similarity):
+        return ""
+    why = found.reasons[method, CASCADING]
+    told = sorted({reason for reason in why.flat if reason})
+    return f"undefined: {int((why != '').sum())} of {why.size} comparisons, {' '.join(told)}"
+
+
+def _spoken(layers: Sequence[str]) -> str:
+    """'classifier.1 .. features.12.squeeze'; the network's own loose parameters are '(loose)'."""
+    names = [layer or "(loose)" for layer in layers]
+    return names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    numbers = frame.select_dtypes("float").columns
+    return frame.assign(**{c: frame[c].round(_DIGITS) for c in numbers})
