@@ -123,7 +123,7 @@ SENSOR_ATTENTION = Table(  # attribute: the map of one cell on what its own sens
         # model, untrained, edges, gaussian, random, other_sensor: the map of the sensor opposite at the same travel
         "source": "str",
         "sensor": "str",
-        "distance_cm": "int",  # travel; -1: all distances at which the cell is occupied
+        "distance_cm": "int",  # travel, every 2 cm; -1: all distances, every cm, at which the sensor is occupied
         "enrichment": "float",  # mean over blocks of relevance mass accuracy over area; chance 1
         "ci_low": "float",
         "ci_high": "float",

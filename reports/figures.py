@@ -133,6 +133,24 @@ def curve(values: Sequence[float], width: int = 260, height: int = 64) -> Markup
     return _svg(width, height, f"{len(values)} values from {values[0]:.3g} to {values[-1]:.3g}", parts, "curve-figure")
 
 
+def course(values: Sequence[float], limit: float, width: int = 200, height: int = 56) -> Markup:
+    """Correlations from step to step as a line from -1 to 1, with lines at 0 and at `limit`; gaps where undefined."""
+    step = (width - 8) / max(len(values) - 1, 1)
+
+    def y(value: float) -> float:
+        return 4 + (1 - value) / 2 * (height - 8)
+
+    there = [(4 + i * step, y(v)) for i, v in enumerate(values) if not math.isnan(v)]
+    parts = [
+        f'<line class="zero-line" x1="0" x2="{width}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>',
+        f'<line class="floor-line" x1="0" x2="{width}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"/>',
+        f'<polyline class="curve" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in there)}"/>',
+        *(f'<circle class="curve-dot" cx="{a:.1f}" cy="{b:.1f}" r="2"/>' for a, b in there),
+    ]
+    told = ", ".join("undefined" if math.isnan(v) else f"{v:.2f}" for v in values)
+    return _svg(width, height, f"from the output to the input: {told}; limit {limit:.2f}", parts, "course")
+
+
 def gauge(value: float, floor: float, lower_is_better: bool, width: int = 120) -> Markup:
     """A share against its floor: the bar is the value, the line the floor."""
     axis = Axis(0.0, 1.0, width, 1)

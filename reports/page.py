@@ -26,6 +26,7 @@ from reports import (
     preprocessing,
     provenance,
     quality,
+    sanity,
     sensor_attention,
     words,
 )
@@ -117,7 +118,7 @@ def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shar
     if any(sections["named_tables"].values()):
         contents.insert(1, ("taken-for", "What it was taken for"))
     if any(sections["crops"].values()):
-        contents.insert(contents.index(("quality", "Prediction quality")), ("crops", "What the maps select"))
+        contents.insert(contents.index(("preprocessing", "Is it fed right?")), ("crops", "What the maps select"))
     depth = 3 if anchor else 2
     html = (
         _environment()
@@ -154,6 +155,8 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
         "undefined_reasons": {m: attention.undefined_reasons(rows) for m, rows in overlap.items()},
         "earned": {m: attention.earned(record, m) for m in models},
         "mass_splits": {m: attention.mass_split(record, m) for m in models},
+        "sanity_tables": {m: sanity.sanity_table(record, m) for m in models},
+        "insane": {m: sanity.failing(record, m) for m in models},
         "sensor_tables": {m: sensor_attention.sensor_tables(record, m) for m in models},
         "crops": {m: crops(record, gallery, m) for m in models},
         "feedings": {m: preprocessing.feeding_table(record, m) for m in models},

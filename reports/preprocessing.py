@@ -34,7 +34,7 @@ class FeedingRow:
     """One variant on one score. first, span: of the variant's rows; kind: css class of the verdict, '' for none."""
 
     variant: str
-    setting: str
+    setting: tuple[str, ...]
     first: bool
     span: int
     flipped: str
@@ -93,8 +93,8 @@ def _sentence(model: str, judged: pd.DataFrame) -> str:
         percent = row["metric"] not in _NOT_PERCENT
         gain = f"{difference(row['difference'], percent)} {interval(row['ci_low'], row['ci_high'], percent)}"
         return (
-            f"{model} does better fed otherwise than configured: with {row['setting']} the score '{_title(row)}' changes"
-            f" by {gain}, and {number(row['flipped'])} of its decisions flip."
+            f"{model} does better fed otherwise than configured: with {row['setting']} the score '{_title(row)}'"
+            f" changes by {gain}, and {number(row['flipped'])} of its decisions flip."
         )
     undecided = [_variant(v) for v in others.loc[~others["is_worse"], "variant"]]
     if not undecided:
@@ -119,7 +119,7 @@ def _row(row: pd.Series, first: bool, span: int) -> FeedingRow:
     has_interval = not is_own and row["ci_low"] == row["ci_low"]
     return FeedingRow(
         variant=_variant(str(row["variant"])),
-        setting=str(row["setting"]),
+        setting=tuple(str(row["setting"]).split()),
         first=first,
         span=span,
         flipped="–" if is_own or row["scenes"] == 0 else number(row["flipped"]),

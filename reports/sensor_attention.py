@@ -14,7 +14,6 @@ from reports.levels import ordered
 from reports.numbers import interval, number
 from reports.run_record import RunRecord
 
-EVERY = 2  # cm of travel between the rows that are shown; the table beside the page has all
 ALL_DISTANCES = -1
 SOURCES = (("model", "its own map"), ("other_sensor", "the map of the sensor opposite"))
 STEPS = (  # enrichment below -> css class: even steps of its logarithm, orange below what chance gives, blue above
@@ -63,7 +62,7 @@ def legend() -> list[tuple[str, str]]:
 
 def _table(rows: pd.DataFrame, method: str) -> SensorTable:
     held = {(r["source"], r["sensor"], int(r["distance_cm"])): r for _, r in rows.iterrows()}
-    distances = sorted({d for _, _, d in held if d != ALL_DISTANCES and d % EVERY == 0})
+    distances = sorted({d for _, _, d in held if d != ALL_DISTANCES})
     shown = []
     for distance in (ALL_DISTANCES, *distances):
         cells = [_cell(held.get((source, s, distance)), distance) for source, _ in SOURCES for s in SENSORS]

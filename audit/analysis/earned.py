@@ -39,6 +39,7 @@ SHARE = "mass_split"
 REGIONS = ("object", "cast_shadow")
 AREA = "area"
 MAP_NULLS = ("edges", "gaussian", "random")
+FAILS_RANDOMISATION = "fails the randomisation check"
 _RESAMPLES = 1000
 _SEED = 20190827
 
@@ -63,6 +64,20 @@ def earned_table(grids: Mapping[Measure, Grid], layout: Layout, min_blocks: int)
         return EARNED.empty()[list(EARNED.columns)]
     frame = pd.DataFrame([_row(measure, grids, layout, min_blocks) for measure in asked])[list(EARNED.columns)]
     return frame.sort_values(list(EARNED.key), kind="stable").reset_index(drop=True)
+
+
+def with_sanity(earned: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """EARNED, in which a method that fails the randomisation check on a model has earned nothing there.
+
+    verdicts: SANITY_VERDICT; a method that was not checked, or could not be judged, keeps what it earned.
+    """
+    failing = verdicts[~verdicts["passes"].astype(bool) & verdicts["similarity"].notna()]
+    fails = set(zip(failing["model"], failing["method"], strict=True))
+    is_failing = np.array([pair in fails for pair in zip(earned["model"], earned["method"], strict=True)], dtype=bool)
+    found = earned.copy()
+    found.loc[is_failing, "earned"] = False
+    found.loc[is_failing, "reason"] = FAILS_RANDOMISATION
+    return found
 
 
 def _row(measure: Measure, grids: Mapping[Measure, Grid], layout: Layout, min_blocks: int) -> dict[str, object]:

@@ -22,7 +22,17 @@ from audit.attribution.methods import INPUT, METHODS
 from audit.config import AttributionConfig, AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
-from audit.tables import ATTENTION, CONDITION_AUC, CONDITIONS, EARNED, EFFECTS, FAILURES, INTERVENTIONS, PREDICTIONS
+from audit.tables import (
+    ATTENTION,
+    CONDITION_AUC,
+    CONDITIONS,
+    EARNED,
+    EFFECTS,
+    FAILURES,
+    INTERVENTIONS,
+    PREDICTIONS,
+    SANITY_VERDICT,
+)
 from scenes import factors
 from scenes.design import OBJECT
 from scenes.manifest import SCENES, laid_together, of_set
@@ -68,6 +78,7 @@ def _of_set(
         partial(reproduce, config, scene_set, list(facts), command),
         auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in names]),
         methods=config.attribution.methods,
+        sanity=of_models(SANITY_VERDICT.read(folder), facts),
         partners=parts.partners(config, scene_set),
         sampled=Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None,
     )

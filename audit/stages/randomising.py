@@ -18,7 +18,7 @@ from audit.config import AuditConfig
 from audit.loading import load_models
 from audit.models.adapter import Adapter
 from audit.progress import Progress
-from audit.sanity import CASCADING, compared, not_checked, sanity_rows, verdict_rows
+from audit.sanity import CASCADING, DRAWS, compared, not_checked, sanity_rows, verdict_rows
 from audit.schema import ConfigError
 from audit.stages import rendering
 from audit.stages.predicting import stacked
@@ -86,7 +86,7 @@ def _of_model(config: AuditConfig, adapter: Adapter, shown: Sequence[Shown]) -> 
     store = parts.store(config)
     images = [store.read(scene_id).rgb for scene_id, _, _ in shown]
     target = np.stack([label == 1 for _, _, label in shown])
-    seeds = [derive_seed(config.seed, "sanity", scene_id) for scene_id, _, _ in shown]
+    seeds = [[derive_seed(config.seed, "sanity", scene_id, draw) for draw in range(DRAWS)] for scene_id, _, _ in shown]
     found = compared(adapter, images, target, [block for _, block, _ in shown], seeds, methods, settings)
     return sanity_rows(found), verdict_rows(found, limit)
 
@@ -139,13 +139,12 @@ def _told(model: str, sanity: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[
         return
     last = sanity[(sanity["randomisation"] == CASCADING) & (sanity["position"] == steps)].set_index("method")
     ends = zip(verdicts["low"], verdicts["high"], strict=True)
+    spans = [f"[{_number(low)}, {_number(high)}]" for low, high in ends]
     told = pd.DataFrame(
         {
             "method": verdicts["method"],
             "cascade": [_number(v) for v in verdicts["similarity"]],
-            "interval": [
-                f"[{_number(a)}, {_number(b)}]" for a, b in zip(verdicts["low"], verdicts["high"], strict=True)
-            ],
+            "interval": spans,
             **{
                 title: [_number(float(last.loc[m, column])) for m in verdicts["method"]]
                 for title, column in (("at the end", "rank_correlation"), ("SSIM", "ssim"))

@@ -1,8 +1,9 @@
 """Sensing: does the map of one sensor lie on what this sensor's own cone holds of the object, and not its neighbour's?
 
-For proximity networks. A cell is one sensor at one distance of travel; each occupied cell has a map of its own, judged
+For proximity networks. A cell is one sensor at one distance of travel; an occupied cell has a map of its own, judged
 against the object's pixels inside the sensor's cone at that travel (scenes.cones). Beside it the map of the sensor
-opposite at the same travel, judged against this cone: a map that cannot tell sensors apart scores the same.
+opposite at the same travel, judged against this cone: a map that cannot tell sensors apart scores the same. Single
+cells are judged at every second distance, which halves the cost; a sensor as a whole by all of its occupied cells.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from scenes.scene_spec import CameraSpec
 from scenes.store import Render
 
 ALL_DISTANCES = -1
+EVERY = 2  # cm of travel from one judged cell to the next
 NO_NETWORK = "-"
 OTHER, NO_OPPOSITE = "other_sensor", "no_opposite"
 NULLS = ("edges", "gaussian", "random")
-CHUNK = 12  # scenes at once: each has some 50 cells, and as many maps
+CHUNK = 12  # scenes at once: each has some 25 judged cells, and as many maps
 DECIMALS = 6  # the last bits of a sum depend on where memory lies
 
 Column = tuple[str, str]  # method, source
@@ -50,8 +52,9 @@ Column = tuple[str, str]  # method, source
 class Asked:
     """What is asked of scenes in which the same cells are occupied, a region of the picture each.
 
-    cells: (C,) the occupied ones. sensor, distance: (R,) of each region, the cells and then for each sensor with some
-    all of its cells together, at distance ALL_DISTANCES. member: (R, C) bool, the cells whose cones make up the region.
+    cells: (C,) the occupied ones. sensor, distance: (R,) of each region: cells at every EVERY-th distance, then for
+    each sensor with some all of its cells together, at distance ALL_DISTANCES. member: (R, C) bool, the cells whose
+    cones make up the region.
     sums: (T, K) bool, targets. own, other: (R,), which target is the region's own, and which that of the sensor
     opposite; -1 where there is none.
     """
@@ -95,12 +98,12 @@ def opposite(robot: Robot) -> list[int]:
 
 
 def what_is_asked(label: np.ndarray, robot: Robot) -> Asked:
-    """Of a label (K,): its occupied cells, and per sensor all of them together."""
+    """Of a label (K,): its occupied cells at the judged distances, and per sensor all occupied ones together."""
     cells, count = np.flatnonzero(label == 1), len(robot.sensors)
     sensor, distance = cells % count, cells // count
-    some = np.unique(sensor)
-    member = np.concatenate([np.eye(len(cells), dtype=bool), sensor[None] == some[:, None]])
-    of = np.concatenate([sensor, some])
+    some, judged = np.unique(sensor), distance % EVERY == 0
+    member = np.concatenate([np.eye(len(cells), dtype=bool)[judged], sensor[None] == some[:, None]])
+    of = np.concatenate([sensor[judged], some])
     mirror = np.array(opposite(robot))[of]
     own, other = np.zeros((2, len(of), len(label)), dtype=bool)
     for region, its in enumerate(member):
@@ -112,7 +115,7 @@ def what_is_asked(label: np.ndarray, robot: Robot) -> Asked:
     return Asked(
         cells=cells,
         sensor=of,
-        distance=np.concatenate([distance, np.full(len(some), ALL_DISTANCES)]),
+        distance=np.concatenate([distance[judged], np.full(len(some), ALL_DISTANCES)]),
         member=member,
         sums=sums,
         own=own_place,
@@ -195,8 +198,7 @@ def _of_chunk(
 def _regions(render: Render, camera: CameraSpec, robot: Robot, asked: Asked) -> np.ndarray:
     """(R, H, W): what each region's cones hold of the object."""
     of_cells = cones.object_inside(render.object, render.depth, camera, robot, asked.cells)
-    unions = [of_cells[its].max(axis=0) for its in asked.member[len(asked.cells) :]]
-    return np.concatenate([of_cells, np.stack(unions)])
+    return np.stack([of_cells[its].max(axis=0) for its in asked.member])
 
 
 def _without(found: tuple[np.ndarray, np.ndarray], where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from audit.models import Adapter, Checkpoint, Preprocessing
 from tests.models.tasks import PROXIMITY
 
 SENSORS, DISTANCES = 5, 31
+CELLS = SENSORS * DISTANCES
 SIZE = (8, 20)  # four columns of pixels a sensor
 
 
@@ -48,7 +49,7 @@ def colour_adapter(module: nn.Module, **preprocessing: object) -> Adapter:
 
 
 def labelled(blocks: int, per_block: int, channel: int | None, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """images (N, 8, 20, 3), labels (N, 155), blocks (N,): per block two sensors are occupied, bright in `channel` there.
+    """images (N, 8, 20, 3), labels (N, 155), blocks (N,): two sensors a block are occupied, bright in `channel`.
 
     All else is noise. channel None: nothing in the pictures tells the occupied.
     """

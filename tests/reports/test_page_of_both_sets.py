@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from page_reading import Page, Written, plain
 
-SECTIONS = ("findings", "factors", "interventions", "attention", "quality")
+SECTIONS = ("findings", "factors", "interventions", "attention", "preprocessing", "quality")
 
 
 def part(page: Page, name: str) -> str:

@@ -25,7 +25,7 @@ def write_sensors(run: DrawnRun, own: float, other: float) -> None:
     rows = []
     for source, value in (("model", own), ("other_sensor", other), ("untrained", 1.0)):
         for sensor in SENSORS:
-            for distance in (-1, 4, 5):
+            for distance in (-1, 4, 6):
                 alone = source == "other_sensor" and sensor == "centre"
                 lead = np.nan if source == "model" or alone else own - value
                 rows.append(
@@ -101,8 +101,8 @@ def test_the_sentence_follows_the_lead_s_interval(tmp_path: Path, own: float, ot
     write_sensors(run, own, other)
     (table,) = sensor_tables(read_run(run.folder), MODEL)
     assert said in table.sentence
-    assert [label for label, _ in table.rows] == ["all distances", "4 cm"]  # every second distance
-    assert [len(cells) for _, cells in table.rows] == [10, 10]
+    assert [label for label, _ in table.rows] == ["all distances", "4 cm", "6 cm"]
+    assert [len(cells) for _, cells in table.rows] == [10, 10, 10]
     centre = table.rows[0][1][5 + SENSORS.index("centre")]
     assert (centre.text, centre.note) == ("–", "no sensor lies opposite")
 
