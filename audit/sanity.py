@@ -34,19 +34,21 @@ from audit.attribution import attribute
 from audit.config import AttributionConfig
 from audit.metrics.arrays import Floats, Mask, Pixels, Singles
 from audit.models.adapter import Adapter
-from audit.models.randomised import drawn_anew, layers_in_order, randomised_in, steps_from_output
+from audit.models.randomised import drawn_anew, layers_from, layers_in_order, steps_from_output, twin_of
 from audit.tables import SANITY, SANITY_VERDICT
 
 CASCADING, INDEPENDENT = "cascading", "independent"
 MEASURES = ("rank_correlation", "rank_correlation_absolute", "ssim")
 DRAWS = 4  # of weights for a scene, at most
-ASLEEP = "asleep_target"
+ASLEEP, NOT_ASKED = "asleep_target", "not_asked"
 UNDEFINED = {  # SANITY.undefined_reason, and what a verdict says of it
     "nan_map": "a map is not a number",
     "constant_map": "a map is the same everywhere",
     ASLEEP: "the randomised network hardly answers",
 }
 FAILS = "fails the randomisation check"
+Part = tuple[str, int, tuple[str, ...]]  # randomisation, number of the step, layers
+_EVERY = 2  # of how many scenes one also sees its steps randomised alone, which costs as much and decides nothing
 _USABLE = 0.5  # share of a method's comparisons that must be defined for a verdict
 _DIGITS = 6  # the last bits of a mean depend on where memory lies
 _BOUNDS = (-1.0, 1.0)
@@ -89,18 +91,20 @@ def compared(
     shape = (len(steps), len(MEASURES), len(images))
     kinds = [(method, kind) for method in methods for kind in (CASCADING, INDEPENDENT)]
     likeness = {key: np.full(shape, np.nan) for key in kinds}
-    reasons = {key: np.full((shape[0], shape[2]), "", dtype=object) for key in kinds}
+    reasons = {
+        key: np.full((shape[0], shape[2]), "" if key[1] == CASCADING else NOT_ASKED, dtype=object) for key in kinds
+    }
     for scene, draws in enumerate(seeds):
-        own = slice(scene, scene + 1)
-        for kind, k, found in _twins(adapter, images[own], target[own], steps, draws, methods, settings):
+        own, parts = slice(scene, scene + 1), _parts(steps, scene % _EVERY == 0)
+        for kind, k, found in _twins(adapter, images[own], target[own], parts, draws, methods, settings):
             for method in methods:
                 why = _undefined(maps[method][scene]) or (ASLEEP if found is None else _undefined(found[method][0]))
                 reasons[method, kind][k, scene] = why
                 if found is not None:
                     likeness[method, kind][k, :, own] = _alike(maps[method][own], found[method])
     for method in methods:  # the first step alone is the cascade's first
-        likeness[method, INDEPENDENT][:1] = likeness[method, CASCADING][:1]
-        reasons[method, INDEPENDENT][:1] = reasons[method, CASCADING][:1]
+        likeness[method, INDEPENDENT][0, :, ::_EVERY] = likeness[method, CASCADING][0, :, ::_EVERY]
+        reasons[method, INDEPENDENT][0, ::_EVERY] = reasons[method, CASCADING][0, ::_EVERY]
     others = {m: _alike(maps[m][:-1], maps[m][1:])[0] for m in methods}
     return Compared(adapter.name, tuple(methods), tuple(steps), likeness, reasons, others, np.array(blocks))
 
@@ -111,9 +115,10 @@ def sanity_rows(found: Compared) -> pd.DataFrame:
     for (method, kind), values in found.likeness.items():
         over = [_over_blocks(values[:, i], found.block) for i in range(len(MEASURES))]
         for k, layers in enumerate(found.steps):
-            why = sorted({str(reason) for reason in found.reasons[method, kind][k] if reason})
+            asked = found.reasons[method, kind][k] != NOT_ASKED
+            why = sorted({str(reason) for reason in found.reasons[method, kind][k][asked] if reason})
             row = {"model": found.model, "method": method, "randomisation": kind, "position": k + 1}
-            row |= {"layers": _spoken(layers), "scenes": values.shape[2], "undefined_reason": " ".join(why)}
+            row |= {"layers": _spoken(layers), "scenes": int(asked.sum()), "undefined_reason": " ".join(why)}
             row |= {"usable_n": int(np.isfinite(values[k, 0]).sum())}
             for name, interval in zip(MEASURES, over, strict=True):
                 row |= {name: interval.mean[k], f"{name}_low": interval.low[k], f"{name}_high": interval.high[k]}
@@ -151,22 +156,23 @@ def _twins(
     adapter: Adapter,
     images: Sequence[Pixels],
     target: Mask,
-    steps: Sequence[tuple[str, ...]],
+    parts: Sequence[Part],
     seeds: Sequence[int],
     methods: Sequence[str],
     settings: AttributionConfig,
 ) -> Iterator[tuple[str, int, Mapping[str, Singles] | None]]:
-    """Maps of one picture by every randomised twin: randomisation, step, method -> (1, h, w); None where the twin does
-    not answer the target, whatever is drawn. One twin at a time is in memory, beside the weights it is made of."""
-    asleep = _parts(steps)
+    """Maps of one picture with all that is randomised in turn: randomisation, step, method -> (1, h, w); None where
+    the network then does not answer the target, whatever is drawn."""
+    twin, asleep = twin_of(adapter), list(parts)
     for seed in seeds:
         drawn, tried, asleep = drawn_anew(adapter, seed) if asleep else None, asleep, []
         for kind, k, layers in tried if drawn is not None else ():
-            twin = randomised_in(adapter, drawn, layers)
-            if _answers(twin, images, target):
-                yield kind, k, attribute(twin, images, target, methods, 1, settings.settings, settings.gradient_at)
-            else:
-                asleep.append((kind, k, layers))
+            with layers_from(drawn, twin, layers):
+                if not _answers(twin, images, target):
+                    asleep.append((kind, k, layers))
+                    continue
+                found = attribute(twin, images, target, methods, 1, settings.settings, settings.gradient_at)
+            yield kind, k, found
     for kind, k, _ in asleep:
         yield kind, k, None
 
@@ -179,17 +185,18 @@ def _answers(twin: Adapter, images: Sequence[Pixels], target: Mask) -> bool:
     return bool(value >= np.median(logits) and value > logits.min())
 
 
-def _parts(steps: Sequence[tuple[str, ...]]) -> list[tuple[str, int, tuple[str, ...]]]:
-    """What is randomised in turn: randomisation, number of the step, layers; not twice what both kinds begin with."""
+def _parts(steps: Sequence[tuple[str, ...]], with_independent: bool) -> list[Part]:
+    """What is randomised in turn; not twice what both kinds begin with."""
     cascade = [(CASCADING, k, tuple(layer for step in steps[: k + 1] for layer in step)) for k in range(len(steps))]
-    return cascade + [(INDEPENDENT, k, layers) for k, layers in enumerate(steps) if k > 0]
+    return cascade + [(INDEPENDENT, k, layers) for k, layers in enumerate(steps) if k > 0 and with_independent]
 
 
 def _alike(maps: Singles, others: Singles) -> Floats:
     """(3, N): the three MEASURES of maps (N, h, w) with others."""
     a, b = torch.from_numpy(np.ascontiguousarray(maps)), torch.from_numpy(np.ascontiguousarray(others))
-    found = (rank_correlation(a, b), rank_correlation(a.abs(), b.abs()), structural_similarity(a, b))
-    return np.stack([values.numpy() for values in found])
+    signed = rank_correlation(a, b)
+    absolute = signed if bool((a >= 0).all() and (b >= 0).all()) else rank_correlation(a.abs(), b.abs())
+    return np.stack([values.numpy() for values in (signed, absolute, structural_similarity(a, b))])
 
 
 def _undefined(values: Singles) -> str:

@@ -25,6 +25,9 @@ SMALLER = {
     "design=tabletop_factors": "design.seeds=1",
     "design=tabletop_sampled": "design.points=4 design.seeds=1",
     "verify": "renderer.verify=2",
+    "attribution=full": "design.keep.seeds=[0] design.keep.light=[front] attribution.settings.masks=4"
+    " attribution.settings.path_steps=2 attribution.sanity.scenes=0 attribution.faithfulness.scenes=1"
+    " attribution.faithfulness.steps=2 preprocessing_audit.scenes=0",
 }
 IN_VENV = Path(sys.prefix) == ROOT / ".venv"
 

@@ -7,27 +7,27 @@ from collections.abc import Mapping, Sequence
 from audit.attribution.engine import AttributionError, method_named, refusal
 from audit.attribution.methods import METHODS
 from audit.models.adapter import Adapter
+from audit.models.errors import shortened
 
 
 def left_out(methods: Sequence[str], adapters: Mapping[str, Adapter]) -> dict[str, dict[str, str]]:
     """Model -> method -> why it has none, of the models that do not allow all of `methods`.
 
     Each network is asked at most once about one picture per method. Raises AttributionError for a method that does
-    not exist and for one that no network allows: nobody would see a map of it.
+    not exist and for a network that allows none of them.
     """
     for method in methods:
         method_named(method)
-    reasons = {name: {m: why for m in methods if (why := refusal(adapter, m))} for name, adapter in adapters.items()}
-    for method in methods:
-        if adapters and all(method in refused for refused in reasons.values()):
-            raise AttributionError(_by_none(method, reasons, methods))
-    return {name: refused for name, refused in reasons.items() if refused}
+    found = {name: {m: why for m in methods if (why := refusal(adapter, m))} for name, adapter in adapters.items()}
+    for name, refused in found.items():
+        if refused and len(refused) == len(set(methods)):
+            raise AttributionError(_nothing_left(name, refused, adapters[name]))
+    return {name: refused for name, refused in found.items() if refused}
 
 
-def _by_none(method: str, reasons: Mapping[str, Mapping[str, str]], methods: Sequence[str]) -> str:
-    said = dict.fromkeys(refused[method] for refused in reasons.values())
-    who = "no model allows it" if len(reasons) > 1 else f"model {next(iter(reasons))} does not allow it"
-    kept = [m for m in methods if not all(m in refused for refused in reasons.values())]
-    instead = kept or [m for m in METHODS if not any(m in refused for refused in reasons.values())][:1]
-    remedy = f"; leave it out, attribution.methods=[{','.join(instead)}]" if instead else ""
-    return f"attribution method {method}: {who}, since it {' or '.join(said)}{remedy}"
+def _nothing_left(name: str, refused: Mapping[str, str], adapter: Adapter) -> str:
+    first, why = next(iter(refused.items()))
+    others = f"; nor does it allow {shortened(list(refused)[1:])}" if len(refused) > 1 else ""
+    instead = next((m for m in METHODS if not refusal(adapter, m)), "")
+    remedy = f"; attribution.methods=[{instead}] would do" if instead else ""
+    return f"attribution method {first}: model {name} does not allow it, since it {why}{others}{remedy}"

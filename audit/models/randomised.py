@@ -39,19 +39,29 @@ def drawn_anew(adapter: Adapter, seed: int) -> nn.Module:
     return module.to(device=adapter.device, dtype=torch.float32).eval()
 
 
-def randomised_in(adapter: Adapter, drawn: nn.Module, layers: Collection[str]) -> Adapter:
-    """A copy of `adapter` in which the layers named have the parameters and buffers of `drawn`; no checkpoint's.
+def twin_of(adapter: Adapter) -> Adapter:
+    """A copy of `adapter` whose layers may be overwritten; it has no checkpoint's name."""
+    return dataclasses.replace(adapter, module=copy.deepcopy(adapter.module), checkpoint=Checkpoint("", ""))
+
+
+@contextmanager
+def layers_from(drawn: nn.Module, twin: Adapter, layers: Collection[str]) -> Iterator[Adapter]:
+    """`twin` with the parameters and buffers of `drawn` in the layers named, while the context lasts.
 
     drawn: as `drawn_anew` made it. layers: names as `layers_in_order` has them; of all of them it answers as `drawn`.
     """
-    module = copy.deepcopy(adapter.module)
-    parts, source = dict(network(module).named_modules()), dict(network(drawn).named_modules())
+    parts, source = dict(network(twin.module).named_modules()), dict(network(drawn).named_modules())
+    pairs = [pair for name in layers for pair in zip(_own(parts[name]), _own(source[name]), strict=True)]
+    before = [own.clone() for own, _ in pairs]
     with torch.no_grad():
-        for name in layers:
-            values = dict(_own(source[name]))
-            for key, own in _own(parts[name]):
-                own.copy_(values[key])
-    return dataclasses.replace(adapter, module=module, checkpoint=Checkpoint("", ""))
+        for own, values in pairs:
+            own.copy_(values)
+    try:
+        yield twin
+    finally:
+        with torch.no_grad():
+            for (own, _), values in zip(pairs, before, strict=True):
+                own.copy_(values)
 
 
 def layers_in_order(adapter: Adapter) -> tuple[str, ...]:
@@ -104,9 +114,9 @@ def _place(name: str, last: Mapping[str, int]) -> int:
     return last.get(name, 0)
 
 
-def _own(part: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from part.named_parameters(recurse=False)
-    yield from part.named_buffers(recurse=False)
+def _own(part: nn.Module) -> Iterator[torch.Tensor]:
+    yield from part.parameters(recurse=False)
+    yield from part.buffers(recurse=False)
 
 
 def _redrawn(module: nn.Module) -> nn.Module:

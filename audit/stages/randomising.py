@@ -110,9 +110,7 @@ def _rendered(config: AuditConfig, adapter: Adapter) -> list[Shown]:
     """The same without a run: only these scenes are rendered. One that fails or shows no object is left out."""
     scene_set = adapter.task.scene_set
     if scene_set not in config.designs:
-        raise ConfigError(
-            f"model {adapter.name} is shown the {scene_set}: give sanity a design of it, design={scene_set}"
-        )
+        raise ConfigError(f"pictures have no ground truth: choose a design of the {scene_set} for model {adapter.name}")
     here = dataclasses.replace(config, designs={scene_set: dataclasses.replace(config.designs[scene_set], arms=False)})
     control, found = parts.design(here, scene_set).control, []
     for planned in parts.plan(here, [scene_set]):

@@ -22,6 +22,7 @@ from audit.attention import null_maps
 from audit.attention.cone_overlap import enrichment
 from audit.attribution.jacobian import BATCHED, maps_of_sums
 from audit.attribution.methods import INPUT, METHODS
+from audit.attribution.passes import LAYER_GRADIENT
 from audit.config import AuditConfig
 from audit.metrics.cells import SENSORS
 from audit.models.adapter import Adapter
@@ -124,9 +125,10 @@ def what_is_asked(label: np.ndarray, robot: Robot) -> Asked:
 
 
 def _methods(config: AuditConfig, adapter: Adapter) -> list[str]:
-    """Those on the layer's grid: a pass per cell back to the picture would cost more than all the rest of an audit."""
+    """Closed forms on the layer's gradient: with passes per cell this would cost more than all the rest of an audit."""
     found = [METHODS[name] for name in config.attribution.methods if adapter.grid is not None]
-    return [m.name for m in found if m.place != INPUT and not m.needs - BATCHED]
+    found = [m for m in found if m.place != INPUT and LAYER_GRADIENT in m.needs and not m.needs - BATCHED]
+    return [m.name for m in found if not m.cost and m.refusal is None]
 
 
 def _columns(config: AuditConfig, adapter: Adapter) -> list[Column]:

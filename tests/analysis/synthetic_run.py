@@ -99,6 +99,7 @@ class Run:
     methods: Sequence[str] = ("hires_cam", "grad_cam", "saliency")
     partners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sampled: Sampled | None = None
+    sanity: pd.DataFrame | None = None
 
     def analysed(self, **changes: object) -> Analysis:
         run = replace(self, **changes)  # type: ignore[arg-type]
@@ -115,6 +116,7 @@ class Run:
             methods=run.methods,
             partners=run.partners,
             sampled=run.sampled,
+            sanity=run.sanity,
         )
 
 

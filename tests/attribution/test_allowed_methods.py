@@ -70,20 +70,22 @@ def test_a_method_that_does_not_exist_gets_the_nearest(adapters: dict[str, Adapt
     assert "attribution method gradcam is unknown: did you mean grad_cam" in refused(["saliency", "gradcam"], adapters)
 
 
-def test_a_method_that_no_model_allows_is_refused_with_the_remedy(adapters: dict[str, Adapter]) -> None:
-    said = refused(["saliency", "attention_rollout", "grad_cam"], adapters)
-    assert said == (
-        "attribution method attention_rollout: no model allows it, since it needs attention of every patch to every"
-        f" other, and the network has none that can be read or {NO_PLACES};"
-        " leave it out, attribution.methods=[saliency,grad_cam]"
-    )
+def test_a_method_that_no_model_allows_is_left_out_where_others_remain(adapters: dict[str, Adapter]) -> None:
+    """All methods at once can be asked for without knowing which of them the network allows."""
+    found = left_out(["saliency", "attention_rollout"], adapters)
+    assert {name: list(refused) for name, refused in found.items()} == {n: ["attention_rollout"] for n in adapters}
 
 
-def test_the_only_model_is_named_and_another_method_offered(adapters: dict[str, Adapter]) -> None:
-    said = refused(["guided_backprop"], {"smooth": adapters["smooth"]})
+def test_a_model_that_allows_none_is_named_with_a_method_that_would_do(adapters: dict[str, Adapter]) -> None:
+    said = refused(["guided_backprop"], adapters)
     assert said == (
         f"attribution method guided_backprop: model smooth does not allow it, since it {NO_RECTIFIER};"
-        " leave it out, attribution.methods=[saliency]"
+        " attribution.methods=[saliency] would do"
+    )
+    said = refused(["hires_cam", "grad_cam"], {"dense": adapters["dense"]})
+    assert said == (
+        f"attribution method hires_cam: model dense does not allow it, since it {NO_PLACES};"
+        " nor does it allow grad_cam; attribution.methods=[saliency] would do"
     )
 
 
@@ -125,9 +127,9 @@ class TestLoading:
         assert loaded.methods_of("smooth", asked) == ["grad_cam", "saliency"]
         assert loaded.methods_of("dense", asked) == ["guided_backprop", "saliency"]
 
-    def test_refuses_what_no_model_allows(self) -> None:
+    def test_refuses_a_model_that_allows_nothing_of_what_was_asked(self) -> None:
         with pytest.raises(AttributionError, match="model dense does not allow it"):
-            load_models(config(["hires_cam", "saliency"], "dense"))
+            load_models(config(["hires_cam", "grad_cam"], "dense"))
 
     def test_asks_no_network_about_methods_that_need_nothing_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = config(["saliency", "grad_cam"], "rectifying")

@@ -1,0 +1,74 @@
+"""The randomisation check on the page: a table with lines per model, and a stamp where a failing method is listed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_scores import METHODS, MODEL
+from page_reading import Page, Written, read
+
+from audit import tables
+from reports import write_report
+
+STAMP = "fails the randomisation check"
+CASCADE = {"hires_cam": (0.5, 0.3, 0.1), "grad_cam": (0.9, 0.8, 0.7), "saliency": (0.4, np.nan, 0.2)}
+VERDICTS = {
+    "hires_cam": (True, 0.3, ""),
+    "grad_cam": (False, 0.8, STAMP),
+    "saliency": (False, np.nan, "undefined in 2 of 3 comparisons: a map is the same everywhere"),
+}
+
+
+def write_sanity(folder: Path) -> None:
+    """Three methods, three steps: one passes, one fails, one could not be judged."""
+    rows = []
+    for method, values in CASCADE.items():
+        for kind in ("cascading", "independent"):
+            for k, value in enumerate(values):
+                row = {"model": MODEL, "method": method, "randomisation": kind, "position": k + 1}
+                row |= {"layers": f"layer.{2 - k}", "scenes": 8, "usable_n": 8, "undefined_reason": ""}
+                for name in ("rank_correlation", "rank_correlation_absolute", "ssim"):
+                    row |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
+                rows.append(row)
+    tables.SANITY.write(pd.DataFrame(rows), folder, csv=True)
+    verdicts = []
+    for method, (passes, similarity, reason) in VERDICTS.items():
+        row = {"model": MODEL, "method": method, "passes": passes, "similarity": similarity, "limit": 0.5}
+        row |= {"low": similarity - 0.1, "high": similarity + 0.1, "other_scenes": 0.6, "scenes": 8, "blocks": 8}
+        verdicts.append({**row, "reason": reason})
+    tables.SANITY_VERDICT.write(pd.DataFrame(verdicts), folder, csv=True)
+
+
+@pytest.fixture(scope="module")
+def checked(written: Written, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    folder = tmp_path_factory.mktemp("checked") / "run"
+    shutil.copytree(written.run.folder, folder, ignore=shutil.ignore_patterns("report"))
+    write_sanity(folder)
+    return read(write_report(folder, written.run.store))
+
+
+def test_every_method_has_its_verdict_with_interval_and_lines(checked: Page) -> None:
+    assert "What is left when weights are taken away" in checked.words
+    assert "0.80 [0.70, 0.90]" in checked.words
+    assert "undefined in 2 of 3 comparisons: a map is the same everywhere" in checked.words
+    lines = [e.attributes["aria-label"] for e in checked.all("svg") if e.attributes.get("class") == "course"]
+    assert len(lines) == 2 * len(METHODS)
+    assert "from the output to the input: 0.90, 0.80, 0.70; limit 0.50" in lines
+    assert "from the output to the input: 0.40, undefined, 0.20; limit 0.50" in lines
+
+
+def test_a_failing_method_is_stamped_wherever_it_is_listed_and_no_other_is(checked: Page) -> None:
+    heads = [e.text for e in checked.all("th") if e.attributes.get("scope") == "row" and STAMP in e.text]
+    listed = [e.text for e in checked.all("th") if e.attributes.get("scope") == "row" and "Grad-CAM" in e.text]
+    assert heads
+    assert all("Grad-CAM" in text for text in heads)
+    assert len(heads) == len(listed) - 1  # in the check's own table the verdict says it
+
+
+def test_a_run_without_the_check_has_neither_section_nor_stamp(page: Page) -> None:
+    assert "weights are taken away" not in page.words
+    assert STAMP not in page.words
