@@ -6,6 +6,7 @@ print follow. Functions return Markup; text in it is escaped here.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,12 +141,14 @@ def course(values: Sequence[float], limit: float, width: int = 200, height: int 
     def y(value: float) -> float:
         return 4 + (1 - value) / 2 * (height - 8)
 
-    there = [(4 + i * step, y(v)) for i, v in enumerate(values) if not math.isnan(v)]
+    there = [None if math.isnan(v) else (4 + i * step, y(v)) for i, v in enumerate(values)]
+    dots = [place for place in there if place is not None]
+    lines = [(a, b) for a, b in itertools.pairwise(there) if a is not None and b is not None]
     parts = [
         f'<line class="zero-line" x1="0" x2="{width}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>',
         f'<line class="floor-line" x1="0" x2="{width}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"/>',
-        f'<polyline class="curve" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in there)}"/>',
-        *(f'<circle class="curve-dot" cx="{a:.1f}" cy="{b:.1f}" r="2"/>' for a, b in there),
+        *(f'<polyline class="curve" points="{a[0]:.1f},{a[1]:.1f} {b[0]:.1f},{b[1]:.1f}"/>' for a, b in lines),
+        *(f'<circle class="curve-dot" cx="{cx:.1f}" cy="{cy:.1f}" r="2"/>' for cx, cy in dots),
     ]
     told = ", ".join("undefined" if math.isnan(v) else f"{v:.2f}" for v in values)
     return _svg(width, height, f"from the output to the input: {told}; limit {limit:.2f}", parts, "course")

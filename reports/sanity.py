@@ -18,11 +18,13 @@ CASCADING, INDEPENDENT = "cascading", "independent"
 
 @dataclass(frozen=True)
 class SanityRow:
-    """One method. cascade, independent: rank correlation over the steps, as figures; verdict: in words."""
+    """One method. verdict: in words; kind, icon: how it looks, where a method that could not be judged neither passes
+    nor fails. cascade, independent: rank correlation over the steps, as figures."""
 
     method: str
-    passes: bool
     verdict: str
+    kind: str
+    icon: str
     similarity: str
     other_scenes: str
     at_end: str
@@ -74,13 +76,15 @@ def _row(verdict: pd.Series, steps: pd.DataFrame, method: str) -> SanityRow:
     passes, limit = bool(verdict["passes"]), float(verdict["limit"])
     cascade = steps[steps["randomisation"] == CASCADING]
     alone = steps[steps["randomisation"] == INDEPENDENT]
-    similarity = "undefined"
+    similarity, kind, icon = "undefined", "warn", "icon-warn"
     if not math.isnan(verdict["similarity"]):
+        kind, icon = ("good", "icon-pass") if passes else ("bad", "icon-fail")
         similarity = f"{number(verdict['similarity'], False)} {interval(verdict['low'], verdict['high'], False)}"
     return SanityRow(
         method=words.method(method),
-        passes=passes,
         verdict="passes" if passes else str(verdict["reason"]),
+        kind=kind,
+        icon=icon,
         similarity=similarity,
         other_scenes=number(verdict["other_scenes"], False),
         at_end=number(cascade["rank_correlation"].iloc[-1], False),

@@ -106,8 +106,11 @@ class TestBench:
         [
             ([], "bench: what is to be measured? valid: noise, assets, render"),
             (["seed=4"], "bench: what is to be measured? valid: noise, assets, render"),
-            (["nois"], "bench nois: what is to be measured? did you mean 'noise'? valid: assets, noise, render"),
-            (["speed"], "bench speed: what is to be measured? valid: assets, noise, render"),
+            (
+                ["nois"],
+                "bench nois: what is to be measured? did you mean 'noise'? valid: assets, attribution, noise, render",
+            ),
+            (["speed"], "bench speed: what is to be measured? valid: assets, attribution, noise, render"),
             (["noise", "assets"], "bench noise assets: what is to be measured? valid: noise, assets, render"),
             (["noise", "seed=abc"], "seed=abc: expected a whole number"),
             (["noise", "paths.store=/proc/nowhere"], "paths.store=/proc/nowhere: cannot be written"),

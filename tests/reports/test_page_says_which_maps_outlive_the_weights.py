@@ -62,11 +62,19 @@ def test_every_method_has_its_verdict_with_interval_and_lines(checked: Page) -> 
 
 
 def test_a_failing_method_is_stamped_wherever_it_is_listed_and_no_other_is(checked: Page) -> None:
-    heads = [e.text for e in checked.all("th") if e.attributes.get("scope") == "row" and STAMP in e.text]
-    listed = [e.text for e in checked.all("th") if e.attributes.get("scope") == "row" and "Grad-CAM" in e.text]
-    assert heads
-    assert all("Grad-CAM" in text for text in heads)
-    assert len(heads) == len(listed) - 1  # in the check's own table the verdict says it
+    heads = [e.text for e in checked.all("th") if e.attributes.get("scope") == "row"]
+    stamped = [text for text in heads if STAMP in text or "fails check" in text]
+    listed = [text for text in heads if "Grad-CAM" in text]
+    assert stamped
+    assert all("Grad-CAM" in text for text in stamped)
+    assert len(stamped) == len(listed) - 1  # in the check's own table the verdict says it
+
+
+def test_what_could_not_be_judged_neither_passes_nor_fails(checked: Page) -> None:
+    cells = {e.text.strip(): e.attributes.get("class") for e in checked.all("td")}
+    assert cells["passes"] == "good"
+    assert cells[STAMP] == "bad"
+    assert cells[VERDICTS["saliency"][2]] == "warn"
 
 
 def test_a_run_without_the_check_has_neither_section_nor_stamp(page: Page) -> None:
