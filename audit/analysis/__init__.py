@@ -15,7 +15,7 @@ import pandas as pd
 
 from audit.analysis.conditions import AUC, conditions_table
 from audit.analysis.criterion import AnalysisError, check, effects_table, judged
-from audit.analysis.earned import earned_table, with_sanity
+from audit.analysis.earned import earned_table, of_another_target, with_sanity
 from audit.analysis.failures import Reproduce, failures_table
 from audit.analysis.interventions import interventions_table
 from audit.analysis.layout import Sampled, lay_out
@@ -54,6 +54,7 @@ def analyse(
     partners: Mapping[str, Mapping[str, str]] = _NO_PARTNERS,
     sampled: Sampled | None = None,
     sanity: pd.DataFrame | None = None,
+    target: str = AttributionConfig().target,
 ) -> Analysis:
     """Analyse one scene set of a run, with the models that were shown it.
 
@@ -63,7 +64,8 @@ def analyse(
     auc, one row per condition; factors left out are at control. methods: attribution methods, the first is primary.
     partners: factor -> level -> the level it is contrasted with, where that is not the control. sampled: of a design
     whose points are sampled, what its levels are contrasted with. sanity: SANITY_VERDICT, where methods were checked;
-    one that fails earns nothing, and no finding rests on it.
+    one that fails earns nothing, and no finding rests on it. target: what the maps are of; of another than the truth
+    none earns anything.
     Raises AnalysisError where the criterion names a metric that does not exist or has no better end.
     """
     check(criterion)
@@ -71,6 +73,8 @@ def analyse(
     layout = lay_out(scenes, controls, partners, sampled)
     grids = measured(predictions, attention, layout)
     earned = earned_table(grids, layout, criterion.min_blocks)
+    if target != AttributionConfig().target:
+        earned = of_another_target(earned, target)
     if sanity is not None:
         earned = with_sanity(earned, sanity)
     order = AttributionConfig().methods if methods is None else methods

@@ -66,6 +66,11 @@ def earned_table(grids: Mapping[Measure, Grid], layout: Layout, min_blocks: int)
     return frame.sort_values(list(EARNED.key), kind="stable").reset_index(drop=True)
 
 
+def of_another_target(earned: pd.DataFrame, target: str) -> pd.DataFrame:
+    """EARNED of maps of another target than the truth: interventions tell of what is true, so nothing judges them."""
+    return earned.assign(earned=False, reason=f"interventions judge maps of the truth, not of {target}")
+
+
 def with_sanity(earned: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """EARNED, in which a method that fails the randomisation check on a model has earned nothing there.
 

@@ -78,6 +78,7 @@ def _of_set(
         partial(reproduce, config, scene_set, list(facts), command),
         auc=auc.drop(columns=[f for f in auc.attrs["factors"] if f not in names]),
         methods=config.attribution.methods,
+        target=config.attribution.target,
         sanity=of_models(SANITY_VERDICT.read(folder), facts),
         partners=parts.partners(config, scene_set),
         sampled=Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None,

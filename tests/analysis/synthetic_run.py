@@ -100,6 +100,7 @@ class Run:
     partners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sampled: Sampled | None = None
     sanity: pd.DataFrame | None = None
+    target: str = "truth"
 
     def analysed(self, **changes: object) -> Analysis:
         run = replace(self, **changes)  # type: ignore[arg-type]
@@ -117,6 +118,7 @@ class Run:
             partners=run.partners,
             sampled=run.sampled,
             sanity=run.sanity,
+            target=run.target,
         )
 
 

@@ -94,3 +94,11 @@ def test_task_metrics_do_not_mind(run: Run) -> None:
     pd.testing.assert_frame_equal(with_it.interventions, without.interventions)
     task = [e.effects[e.effects["metric"] == "sensor_miss"].reset_index(drop=True) for e in (with_it, without)]
     pd.testing.assert_frame_equal(*task)
+
+
+def test_maps_of_another_target_than_the_truth_earn_nothing(run: Run) -> None:
+    """The intervention says what the object does to the truth's score; a map of the runner-up is about another."""
+    analysis = run.analysed(target="runner_up")
+    assert not analysis.earned["earned"].any()
+    assert "not of runner_up" in on_the_object(analysis)["reason"]
+    assert on_attention(analysis.failures).empty

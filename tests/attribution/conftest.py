@@ -14,10 +14,13 @@ from audit.config import MethodSettings, ModelConfig, PreprocessingConfig
 from audit.models import Adapter, Checkpoint, Preprocessing, Task, build_adapter
 from audit.models.layer_layout import CHANNELS_FIRST, CLASS_TOKEN_FIRST, LayerLayout
 from audit.models.proximity_cnn import TARGET_LAYER, ProximityCNN
+from tests.attribution import literal_network
 from tests.models.tasks import PROXIMITY
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS_2019 = ROOT.parent / "shared" / "weights" / "proximity_2019.safetensors"
+
+LITERAL_SIZE = (literal_network.HEIGHT, literal_network.WIDTH)
 
 MakeAdapter = Callable[..., Adapter]
 
@@ -135,3 +138,21 @@ def allowing(untrained: Adapter, make_adapter: MakeAdapter) -> Callable[[str], A
         return found[0]
 
     return choose
+
+
+@pytest.fixture
+def literal(make_adapter: MakeAdapter) -> Adapter:
+    """The network whose passes tests also take by hand."""
+    return make_adapter(literal_network.Literal(), "second", literal_network.GRID, LITERAL_SIZE)
+
+
+@pytest.fixture
+def shown() -> np.ndarray:
+    """Three pictures of its size, uint8."""
+    return np.random.default_rng(8).integers(0, 256, (3, *LITERAL_SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def cells() -> np.ndarray:
+    """A few outputs of it for each, (3, K) bool."""
+    return np.random.default_rng(9).random((3, literal_network.OUTPUTS)) < 0.05

@@ -13,7 +13,7 @@ from audit.attribution import attribute
 from audit.attribution.path_maps import NOISE_SEED
 from audit.config import MethodSettings
 from audit.models import Adapter
-from tests.attribution.literal_network import GRID, HEIGHT, OUTPUTS, WIDTH, Literal, close
+from tests.attribution.literal_network import HEIGHT, OUTPUTS, WIDTH, close
 
 SIZE = (HEIGHT, WIDTH)
 # Gauss's points of [-1, 1] and their weights, in closed form
@@ -21,21 +21,6 @@ GAUSS = {
     2: [(-(3**-0.5), 1), (3**-0.5, 1)],
     3: [(-(0.6**0.5), 5 / 9), (0, 8 / 9), (0.6**0.5, 5 / 9)],
 }
-
-
-@pytest.fixture
-def literal(make_adapter) -> Adapter:
-    return make_adapter(Literal(), "second", GRID, SIZE)
-
-
-@pytest.fixture
-def shown() -> np.ndarray:
-    return np.random.default_rng(8).integers(0, 256, (3, *SIZE, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def cells() -> np.ndarray:
-    return np.random.default_rng(9).random((3, OUTPUTS)) < 0.05
 
 
 @pytest.mark.parametrize("steps", [2, 3])

@@ -22,21 +22,6 @@ from tests.attribution.literal_network import GRID, HEIGHT, OUTPUTS, WIDTH, Lite
 SIZE = (HEIGHT, WIDTH)
 
 
-@pytest.fixture
-def literal(make_adapter) -> Adapter:
-    return make_adapter(Literal(), "second", GRID, SIZE)
-
-
-@pytest.fixture
-def shown() -> np.ndarray:
-    return np.random.default_rng(8).integers(0, 256, (3, *SIZE, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def cells() -> np.ndarray:
-    return np.random.default_rng(9).random((3, OUTPUTS)) < 0.05
-
-
 def target(network: Literal, fed: np.ndarray, cells: np.ndarray) -> float:
     return float(network.by_hand(fed)[2][cells].sum())
 
