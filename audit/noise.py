@@ -66,7 +66,7 @@ def _answers(config: AuditConfig, scene_set: str, adapter: Adapter) -> pd.DataFr
     planned = [p for p in parts.plan(config, [scene_set]) if p.cell.condition["presence"] == "object"]
     rendering.render_scenes(config, planned)
     store, task = parts.store(config), adapter.task
-    images = np.stack([store.read(p.scene_id).rgb for p in planned])
+    images = np.stack([store.picture(p.scene_id) for p in planned])
     labels = np.stack([task.label(p.spec.objects) for p in planned])
     logits = adapter.logits(images, config.attribution.batch)
     probability = task.probability(logits)

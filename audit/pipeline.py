@@ -114,7 +114,7 @@ def _scenes(
     with watch.stage("crops"):
         cropping.crop_scenes(config, adapters, folder)
     with watch.stage("sanity"):
-        randomising.check_sanity(config, adapters, folder)
+        randomising.check_sanity(config, loaded, folder)
     with watch.stage("analyse"):
         verdict = analysing.conclude(config, adapters, folder, command)
     return outcome, verdict

@@ -41,7 +41,7 @@ def recognition_table(config: AuditConfig) -> pd.DataFrame:
     planned = parts.plan(here, [STUDIO])
     failed = rendering.render_scenes(here, planned).failed
     views = [p for p in planned if p.scene_id not in failed]
-    images = np.stack([parts.store(here).read(p.scene_id).rgb for p in views])
+    images = np.stack([parts.store(here).picture(p.scene_id) for p in views])
     return pd.concat([_of_model(a, views, images, config.attribution.batch) for a in adapters.values()])
 
 

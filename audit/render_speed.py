@@ -110,7 +110,7 @@ def _answers(
     ]
     store = parts.store(config)
     render(specs, store, parts.workers(config))
-    images = np.stack([store.read(spec.scene_id).rgb for spec in specs])
+    images = np.stack([store.picture(spec.scene_id) for spec in specs])
     probability = adapter.task.probability(adapter.logits(images, config.attribution.batch))
     if adapter.task.name == "classification":
         right = np.stack([adapter.task.label(spec.objects) for spec in specs]) == 1

@@ -80,7 +80,7 @@ def _examples(config: AuditConfig, specs: Sequence[SceneSpec]) -> Examples:
     with Progress("reading scenes") as progress:
         images = []
         for number, spec in enumerate(specs, 1):
-            images.append(store.read(spec.scene_id).rgb)
+            images.append(store.picture(spec.scene_id))
             progress.step(number, len(specs))
     return Examples(np.stack(images), np.stack(labels), np.stack(views))
 

@@ -56,7 +56,7 @@ def _compared(planned: Planned, kept: Store, fresh: Store, failure: str | None) 
     if failure is not None:
         return {**row, "result": f"not rendered: {failure}"}
     try:
-        before, now = kept.read(planned.scene_id).rgb, fresh.read(planned.scene_id).rgb
+        before, now = kept.picture(planned.scene_id), fresh.picture(planned.scene_id)
     except StoreError as error:
         return {**row, "result": str(error)}
     difference = np.abs(before.astype(int) - now.astype(int)) if before.shape == now.shape else np.full((1, 1, 3), 255)

@@ -16,7 +16,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -101,6 +101,10 @@ class Store:
             albedo=image["albedo"],
         )
 
+    def picture(self, scene_id: str) -> NDArray[np.uint8]:
+        """The scene's picture alone, (H, W, 3) sRGB: a quarter of the work of `read`. Raises StoreError."""
+        return self._load(scene_id, _IMAGE, ("rgb",))["rgb"]
+
     def write_image(self, scene_id: str, arrays: Mapping[str, NDArray[Any]], spec: SceneSpec | None = None) -> None:
         """rgb uint8 (H, W, 3), index uint8 (H, W), depth float32 (H, W), albedo float32 (2, 3), and what they show."""
         text = b"" if spec is None else json.dumps(without_folders(to_plain(spec)), sort_keys=True).encode()
@@ -112,7 +116,7 @@ class Store:
 
     def spec(self, scene_id: str) -> SceneSpec:
         """What the scene was rendered from. Raises StoreError."""
-        text = self._load(scene_id, _IMAGE)[_SPEC].tobytes()
+        text = self._load(scene_id, _IMAGE, (_SPEC,))[_SPEC].tobytes()
         if not text:
             raise StoreError(f"scene {scene_id}: the store does not say what it was rendered from")
         return from_plain(in_folder(json.loads(text), self.root / ASSETS))
@@ -163,7 +167,8 @@ class Store:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _load(self, scene_id: str, kind: str) -> dict[str, NDArray[Any]]:
+    def _load(self, scene_id: str, kind: str, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+        """The arrays of a file, all of them or those of `names`; the digest is of the whole file either way."""
         path = self._path(scene_id, kind)
         try:
             content = path.read_bytes()
@@ -174,7 +179,7 @@ class Store:
             raise StoreError(f"scene {scene_id} is corrupt in the store: delete {path.name} and run again")
         try:
             with np.load(io.BytesIO(body)) as file:
-                return dict(file)
+                return {name: file[name] for name in names or file.files}
         except (ValueError, zipfile.BadZipFile, EOFError):
             raise StoreError(f"scene {scene_id} cannot be read: delete {path.name} and run again") from None
 

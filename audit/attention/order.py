@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,8 +48,15 @@ def descending(values: Tensor) -> tuple[Tensor, Tensor]:
     rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # as a signed number it rises with the value
     place = torch.arange(values.shape[1], device=values.device)
     keys = ((~rising).long() << 32) | place
-    order = keys.sort(dim=1).values & _LOW
+    order = _rising(keys) & _LOW
     return values.float().gather(1, order), order
+
+
+def _rising(keys: Tensor) -> Tensor:
+    """(B, N) int64 sorted. NumPy sorts whole numbers with the processor's widest registers, where it has them."""
+    if keys.device.type != "cpu":
+        return keys.sort(dim=1).values
+    return torch.from_numpy(np.sort(keys.numpy(), axis=1))
 
 
 def repeated(one: Ranked, count: int) -> Ranked:

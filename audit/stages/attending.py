@@ -166,7 +166,7 @@ def _keep_mistaken_maps(
         chunk = ids[start : start + CHUNK]
         probability = np.stack(answered.loc[list(chunk)].to_list())
         wrong = adapter.task.mistaken(probability, stacked(labels.loc[list(chunk)], adapter.task), adapter.threshold)
-        images = np.stack([parts.store(config).read(i).rgb for i in chunk])
+        images = np.stack([parts.store(config).picture(i) for i in chunk])
         maps = _maps(config, adapter, images, wrong, methods[:1])  # of the primary method, which the page shows
         kept.append((np.array(chunk), wrong.any(axis=1), maps))
     if kept:

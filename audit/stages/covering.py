@@ -71,7 +71,7 @@ def covered(
     if not scenes.ids:
         return pd.DataFrame()
     how, store = config.attribution, parts.store(config)
-    images, removed = (np.stack([store.read(i).rgb for i in ids]) for ids in (scenes.ids, scenes.without))
+    images, removed = (np.stack([store.picture(i) for i in ids]) for ids in (scenes.ids, scenes.without))
     maps = _maps(config, adapter, images, methods, target, scenes.ids)
     pictures = adapter.preprocessing.unit(images, adapter.device).float()
     references = {BLURRED: blurred(pictures), REMOVED: adapter.preprocessing.unit(removed, adapter.device).float()}

@@ -58,7 +58,7 @@ def crop_scenes(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Pa
                 for row in chosen(of_group, mine.attrs["factors"], control, config.attribution.crops.scenes):
                     scene_id, target = str(row["scene_id"]), _target(config, str(group))
                     box = tuple(float(row[side]) for side in _BOX)
-                    shown = Shown(scene_id, str(group), target, store.read(scene_id).rgb, box)
+                    shown = Shown(scene_id, str(group), target, store.picture(scene_id), box)
                     rows += _cut(config, adapter.name, method, shown, maps[scene_id], folder)
     _write(rows, folder)
 

@@ -30,7 +30,7 @@ def predict(config: AuditConfig, planned: Sequence[Planned], adapters: Mapping[s
         usable.attrs["factors"] = shown.attrs["factors"]
         ids = sorted(set(usable["scene_id"]))
         store = parts.store(config)
-        images = np.stack([store.read(i).rgb for i in ids]) if ids else np.empty((0, 1, 1, 3), np.uint8)
+        images = np.stack([store.picture(i) for i in ids]) if ids else np.empty((0, 1, 1, 3), np.uint8)
         for name, adapter in adapters.items():
             if adapter.task.scene_set == scene_set:
                 target = _targets(planned, usable["cell_id"], adapter.task)

@@ -6,16 +6,15 @@ As a stage it writes `sanity` and `sanity_verdict` of the scenes of a run; as a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from audit import parts
-from audit.attribution import refusal
 from audit.config import AuditConfig
-from audit.loading import load_models
+from audit.loading import Loaded, load_models
 from audit.models.adapter import Adapter
 from audit.progress import Progress
 from audit.sanity import CASCADING, DRAWS, compared, not_checked, sanity_rows, verdict_rows
@@ -31,13 +30,14 @@ NO_SCENES = "no scene at control with an object and a target"
 Shown = tuple[str, str, np.ndarray]  # scene id, block id, label (K,)
 
 
-def check_sanity(config: AuditConfig, adapters: Mapping[str, Adapter], folder: Path) -> None:
+def check_sanity(config: AuditConfig, loaded: Loaded, folder: Path) -> None:
     """Write `sanity` and `sanity_verdict`, a row per model and method; no rows where attribution.sanity.scenes is 0."""
     scenes, labels = SCENES.read(folder), LABELS.read(folder).set_index("scene_id")["label"]
-    tables = []
+    adapters, tables = list(loaded.adapters.values()), []
     with Progress("checking maps") as progress:
-        for number, adapter in enumerate(adapters.values() if config.attribution.sanity.scenes else (), 1):
-            tables.append(_of_model(config, adapter, _at_control(config, adapter, scenes, labels)))
+        for number, adapter in enumerate(adapters if config.attribution.sanity.scenes else (), 1):
+            methods = loaded.methods_of(adapter.name, config)
+            tables.append(_of_model(config, adapter, methods, _at_control(config, adapter, scenes, labels)))
             progress.step(number, len(adapters))
     for table, frames in zip((SANITY, SANITY_VERDICT), zip(*tables, strict=True), strict=True) if tables else ():
         filled = [frame for frame in frames if len(frame)]
@@ -59,7 +59,7 @@ def sanity_lines(config: AuditConfig) -> Iterator[str]:
         shown = _rendered(config, adapter)
         if not shown:
             raise ConfigError(f"model {adapter.name}: {NO_SCENES}; choose another design or more design.seeds")
-        sanity, verdicts = _of_model(config, adapter, shown)
+        sanity, verdicts = _of_model(config, adapter, loaded.methods_of(adapter.name, config), shown)
         yield from _told(adapter.name, sanity, verdicts)
 
 
@@ -77,14 +77,15 @@ def _counting(block: str) -> tuple[str, int]:
     return of, int(number)
 
 
-def _of_model(config: AuditConfig, adapter: Adapter, shown: Sequence[Shown]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_model(
+    config: AuditConfig, adapter: Adapter, methods: Sequence[str], shown: Sequence[Shown]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of both tables of one network."""
     settings, limit = config.attribution, config.attribution.sanity.limit
-    methods = [m for m in settings.methods if not refusal(adapter, m)]
     if not shown:
         return SANITY.empty(), not_checked(adapter.name, methods, limit, NO_SCENES)
     store = parts.store(config)
-    images = [store.read(scene_id).rgb for scene_id, _, _ in shown]
+    images = [store.picture(scene_id) for scene_id, _, _ in shown]
     target = np.stack([label == 1 for _, _, label in shown])
     seeds = [[derive_seed(config.seed, "sanity", scene_id, draw) for draw in range(DRAWS)] for scene_id, _, _ in shown]
     found = compared(adapter, images, target, [block for _, block, _ in shown], seeds, methods, settings)

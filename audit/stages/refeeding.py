@@ -110,7 +110,7 @@ def _chosen(
 
 def _table(config: AuditConfig, adapter: Adapter, chosen: Sequence[_Candidate], label: np.ndarray) -> pd.DataFrame:
     store = parts.store(config)
-    images = np.stack([store.read(c.scene_id).rgb for c in chosen]) if chosen else np.empty((0, 1, 1, 3), np.uint8)
+    images = np.stack([store.picture(c.scene_id) for c in chosen]) if chosen else np.empty((0, 1, 1, 3), np.uint8)
     block = np.array([c.block for c in chosen], dtype=object)
     shown = Shown(images, label, block, adapter.task.scene_set in EVEN_COLOURS)
     return preprocessing_table(adapter, shown, config.attribution.batch)
