@@ -11,6 +11,7 @@ import dataclasses
 import gc
 import importlib
 import json
+import os
 import tempfile
 import time
 import warnings
@@ -203,6 +204,7 @@ def _peak(way: Way, device: str) -> float:
 def _peak_on_processor(way: Way) -> float:
     """By torch's own record of its tensors: the size of a process that is warm grows no more. What oneDNN holds inside
     an operation is not in it, for any way."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it tells of every accelerator that is not there
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as record:
         way()
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit import help_text
 from audit.benches import BENCHES
@@ -22,6 +23,9 @@ from audit.composition import ConfigError, compose, store_of
 from audit.config import AuditConfig
 from scenes.design import nearest
 from scenes.store import Store
+
+if TYPE_CHECKING:
+    from audit.regression.auditing import Auditor
 
 OK, INTERNAL, USAGE, DIFFERS, INTERRUPTED = 0, 1, 2, 3, 130
 PAGE = Path("report", "index.html")  # in a run directory
@@ -52,7 +56,11 @@ class Request:
     command: str
 
     def config(self) -> AuditConfig:
-        return compose(self.arguments, self.config_dir)
+        return self.composed(self.arguments)
+
+    def composed(self, settings: Sequence[str]) -> AuditConfig:
+        """Some of what was typed, as a configuration."""
+        return compose(settings, self.config_dir)
 
 
 def main(argv: Sequence[str] | None = None, program: str = "scene-audit") -> int:
@@ -194,6 +202,31 @@ def _report(request: Request) -> int:
     return OK
 
 
+def _compare(request: Request) -> int:
+    """Hold a candidate against its baseline: 0 pass, 3 regression, 4 inconclusive where that shall fail."""
+    from audit.regression import verbs
+
+    lines, code = verbs.compare(request.arguments, request.composed, _auditor(request), None)
+    for line in lines:
+        print(line)
+    return code
+
+
+def _auditor(request: Request) -> Auditor:
+    """Audits as `run` makes them, page included."""
+    from audit.regression.auditing import Auditor
+    from reports import write_report
+
+    config = request.composed([a for a in request.arguments if a.startswith("paths.")])
+    _check_writable(config, "paths.outputs", "paths.store")
+    store = Path(config.paths.store)
+
+    def write_page(folder: Path) -> None:
+        write_report(folder, store)
+
+    return Auditor(request.command, write_page)
+
+
 def _doctor(request: Request) -> int:
     from audit import doctor
 
@@ -242,6 +275,7 @@ VERBS: dict[str, Callable[[Request], int]] = {
     "bench": _bench,
     "sanity": _sanity,
     "report": _report,
+    "compare": _compare,
     "doctor": _doctor,
     "version": _version,
     "help": _help,

@@ -22,14 +22,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from audit import constraints, schema
-from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig, ModelConfig
+from audit.config import PICTURES, SCENE_SETS, AuditConfig, DesignConfig, ModelConfig, PathsConfig
 from audit.schema import ConfigError
 from scenes.design import nearest
 
 __all__ = ["ConfigError", "compose", "defaults", "dump", "groups", "store_of"]
 
 PACKAGE = "hydra_configs"
-PATHS = ("paths.store", "paths.outputs", "training.checkpoint")
+PATHS = ("paths.store", "paths.outputs", "paths.baselines", "training.checkpoint")
 # group -> where its files land, each under a name of its own: of these groups several files may be chosen
 PLURAL = {"model": "models", "design": "designs"}
 # group -> the first line of its files, where composition needs one
@@ -339,7 +339,7 @@ def _finished(config: AuditConfig, experiment: str, shown: Sequence[str]) -> Aud
         config,
         experiment=experiment,
         models=models,
-        paths=replace(config.paths, store=_expanded(config.paths.store), outputs=_expanded(config.paths.outputs)),
+        paths=PathsConfig(**{name: _expanded(path) for name, path in asdict(config.paths).items()}),
         training=replace(config.training, checkpoint=_expanded(config.training.checkpoint)),
         designs={
             name: _with_paths(design)

@@ -197,9 +197,27 @@ class CriterionConfig:
 
 
 @dataclass(frozen=True)
+class ComparisonConfig:
+    """How a candidate is held against its baseline. Margins are in the metric's own unit."""
+
+    margins: dict[str, float] = field(default_factory=dict)  # metric -> by how much it may worsen over all scenes
+    # metric -> the same of one sensor, one object, or under one failure condition, where there are fewer scenes
+    local_margins: dict[str, float] = field(default_factory=dict)
+    alpha: float = 0.05  # probability of a regression by chance, over all gates together (Holm)
+    power: float = 0.8  # with which the minimum detectable effect would be found
+    min_blocks: int = 8  # usable blocks below which a gate is inconclusive
+    confirm: bool = True  # an alarm is tried again on fresh scene seeds before it counts
+    confirm_seeds: int = 24  # fresh scene seeds of each set
+    diagnose: bool = True  # after an alarm, feed the candidate otherwise to see whether that explains it
+    inconclusive: str = "warn"  # exit code of an inconclusive verdict: warn 0, fail 4
+    golden: str = "golden"  # the accepted baseline that `regress` and `watch` compare with, by name
+
+
+@dataclass(frozen=True)
 class PathsConfig:
     store: str = "store"  # render store, shared between runs
     outputs: str = "outputs"  # run directories; `latest` inside points at the newest
+    baselines: str = "baselines"  # accepted baselines, one file each, to be kept under version control
 
 
 @dataclass(frozen=True)
@@ -227,5 +245,6 @@ class AuditConfig:
     attribution: AttributionConfig = field(default_factory=AttributionConfig)
     preprocessing_audit: PreprocessingAuditConfig = field(default_factory=PreprocessingAuditConfig)
     criterion: CriterionConfig = field(default_factory=CriterionConfig)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)

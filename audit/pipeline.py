@@ -23,6 +23,7 @@ from audit.stages import (
     analysing,
     attending,
     cropping,
+    gating,
     picturing,
     predicting,
     randomising,
@@ -117,6 +118,7 @@ def _scenes(
         randomising.check_sanity(config, loaded, folder)
     with watch.stage("analyse"):
         verdict = analysing.conclude(config, adapters, folder, command)
+        gating.write_gate_values(config, adapters, folder)
     return outcome, verdict
 
 

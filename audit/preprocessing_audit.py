@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.analysis.intervals import mean_intervals
-from audit.analysis.significance import exceeds
+from audit.analysis.significance import exceeds, holm
 from audit.metrics.arrays import Doubles, Floats, Integers, Pixels
 from audit.metrics.ranking import cell_order, reciprocal_rank
 from audit.metrics.specs import SPECS
@@ -96,14 +96,6 @@ def preprocessing_table(adapter: Adapter, shown: Shown, batch: int = 64) -> pd.D
     if not is_resized:
         every.append(_without_numbers("resize", _judge(adapter), NOTHING_RESIZED))
     return pd.DataFrame([{**r, "model": adapter.name, "is_best": r["variant"] == chosen} for r in every])
-
-
-def holm(p: Sequence[float]) -> Doubles:
-    """Family-wise p of Holm (1979), as statsmodels' multipletests, which has garbage collected for half a second."""
-    order = np.argsort(p, kind="stable")
-    held = np.empty(len(p))
-    held[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)))
-    return held
 
 
 def spread(blocks: Sequence[str], is_control: Sequence[bool], order: Sequence[str], most: int) -> list[int]:
@@ -189,7 +181,7 @@ def _without_numbers(variant: str, metric: str, reason: str) -> Row:
 def _judge_together(rows: Sequence[Row]) -> None:
     """Set the verdicts of these rows, and their p after Holm, in place: they are one family."""
     tested = [r for r in rows if np.isfinite(r["p"])]
-    for row, p in zip(tested, holm([r["p"] for r in tested]), strict=True):
+    for row, p in zip(tested, holm(np.array([r["p"] for r in tested])), strict=True):
         row["p"] = float(p)
         row["is_better"] = bool(p <= LEVEL and row["ci_low"] > 0)
         row["is_worse"] = bool(p <= LEVEL and row["ci_high"] < 0)

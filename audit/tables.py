@@ -369,6 +369,79 @@ FAILURES = Table(  # analyse: failure conditions, worst first
     },
 )
 
+GATE_VALUES = Table(  # analyse: what the gates of a comparison are about, of this run alone; history is made of it
+    name="gate_values",
+    version=1,
+    key=("model", "kind", "metric", "where"),
+    columns={
+        "model": "str",
+        "kind": "str",  # overall, intervention, place, condition, attention
+        "metric": "str",  # a name in audit.metrics.specs, or object_effect, shadow_effect
+        "where": "str",  # of a place the sensor or object, of a condition the contrast; else empty
+        "mean": "float",  # over blocks, of several objects over objects
+        "ci_low": "float",
+        "ci_high": "float",
+        "n": "int",  # usable blocks
+        "is_lower_better": "bool",
+        "is_failure": "bool",  # of a condition: it is a failure condition of this run
+    },
+)
+
+GATES = Table(  # compare: candidate against baseline, gate by gate; positive differences = the candidate is worse
+    name="gates",
+    version=1,
+    key=("model", "kind", "metric", "where"),
+    columns={
+        "model": "str",
+        # overall, matched (both at equal false alarms), intervention, place, condition: gates. attention: beside them
+        "kind": "str",
+        "metric": "str",
+        "where": "str",
+        "is_gate": "bool",  # false for attention, which informs
+        "is_required": "bool",  # must pass for the verdict to be pass; the other gates can only raise an alarm
+        "baseline": "float",  # mean over blocks
+        "candidate": "float",
+        "difference": "float",  # positive = worse
+        "ci_low": "float",  # 95 %
+        "ci_high": "float",
+        "margin": "float",
+        "p": "float",  # one-sided, of: worse by no more than the margin
+        "p_holm": "float",  # over all gates of the comparison
+        "p_pass": "float",  # one-sided, of: worse by the margin or more
+        "detectable": "float",  # smallest worsening that would be called a regression with the configured power
+        "n": "int",  # blocks with a value in both
+        "verdict": "str",  # pass, regression, inconclusive; of attention empty
+        "note": "str",  # identical, improved, worse within the margin; or why it is inconclusive
+        "fresh_difference": "float",  # the same on fresh scene seeds, where an alarm was tried again; else NaN
+        "fresh_low": "float",
+        "fresh_high": "float",
+        "fresh_p": "float",  # after Holm over the alarms
+        "confirmed": "str",  # confirmed, not confirmed, not tried; empty without an alarm
+    },
+)
+
+FINDING_STATES = Table(  # compare: failure conditions of both runs
+    name="finding_states",
+    version=1,
+    key=("model", "finding_id"),
+    columns={
+        "model": "str",
+        "finding_id": "str",
+        "state": "str",  # new, persisting, fixed, not covered
+        "metric": "str",
+        "condition": "str",
+        "baseline_effect": "float",  # against the condition's control, positive = worse; NaN where not judged
+        "baseline_low": "float",
+        "baseline_high": "float",
+        "candidate_effect": "float",
+        "candidate_low": "float",
+        "candidate_high": "float",
+        "sentence": "str",  # the candidate's where it has one, else the baseline's
+        "reason": "str",  # of what is not covered: by whom, and why
+        "reproduce": "str",
+    },
+)
+
 PICTURES = Table(  # pictures without ground truth: what the network says, and how much the channel order matters
     name="pictures",
     version=1,
@@ -386,5 +459,5 @@ PICTURES = Table(  # pictures without ground truth: what the network says, and h
 ALL = (  # in the order of the stages
     *(LABELS, RESPONSES, ANSWERS, PREDICTIONS, TAKEN_FOR, AUC, CONDITION_AUC, PREPROCESSING),
     *(ATTENTION, SENSOR_ATTENTION, SANITY, SANITY_VERDICT, CROPS, PICTURES),
-    *(CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES),
+    *(CONDITIONS, EFFECTS, INTERVENTIONS, EARNED, FAILURES, GATE_VALUES),
 )

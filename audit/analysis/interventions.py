@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from audit.analysis.conditions import bounds
-from audit.analysis.layout import ALL, OBJECT, PRESENCE, Bools, Floats, Ints, Layout, defined_mean
+from audit.analysis.layout import ALL, OBJECT, PRESENCE, Bools, Floats, Ints, Layout, defined_mean, per_block
 from audit.analysis.measurement import Grid, Measure
 from audit.analysis.objects import over_objects
 from audit.tables import INTERVENTIONS
@@ -32,6 +32,8 @@ RESPONSES = ("scene_alarm", "sensor_alarm", "target_logit", "target_probability"
 TARGET = "target_logit"
 FACTORS = ("relation", "light", "cast_shadow")
 LIGHT, SHADOW = "light", "cast_shadow"
+COMPARED = ("sensor_alarm", "target_probability")  # the response of a comparison's interventions: the first there is
+INTERVENTION_METRICS: Mapping[str, bool] = {"object_effect": False, "shadow_effect": True}  # whether lower is better
 NO_SHADOW = "none"  # the level of cast_shadow at which the object casts none
 GHOST, EMPTY = "ghost", "empty"
 _WITHOUT_ALONE = ("arm_object", "object", "interaction", "removal_shadow")  # what needs the object without its shadow
@@ -116,6 +118,26 @@ def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
         "object": found.full - without_object,
         "cast_shadow": np.where(is_shadowless, np.nan, found.full - found.alone),
     }
+
+
+def interventions_by_block(values: Mapping[str, Floats], layout: Layout) -> dict[str, Floats]:
+    """What a comparison looks at: object_effect, full - ghost, what the object itself adds to the answer; and, of
+    alarms, shadow_effect, ghost - empty, what its shadow alone raises. (B,) each, the mean over the block's cells that
+    have the arms and cast a shadow; NaN without an obstacle. Empty where the design has no arms.
+
+    values: response -> (B, C).
+    """
+    response = next((r for r in COMPARED if r in values), None)
+    if response is None or not has_arms(layout):
+        return {}
+    found = arms(values[response], layout)
+    shadows = [i for i, level in enumerate(_levels(layout, SHADOW)) if level != NO_SHADOW]
+    full, ghost = found.full[:, :, :, shadows], found.ghost[:, :, :, shadows]
+    effects = {"object_effect": full - ghost}
+    if response == COMPARED[0]:
+        effects["shadow_effect"] = ghost - found.empty
+    seen = has_obstacle(layout, response)
+    return {name: np.where(seen, per_block(effect), np.nan) for name, effect in effects.items()}
 
 
 def object_scenes(values: Floats, layout: Layout) -> Floats:

@@ -14,12 +14,13 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from torch import nn
 
+from audit.analysis.significance import holm
 from audit.composition import compose
 from audit.loading import load_models
 from audit.metrics.ranking import cell_order, reciprocal_rank
 from audit.metrics.warm_light import LAMP, warm
 from audit.models.feeding import feedings, together
-from audit.preprocessing_audit import NOTHING_RESIZED, Shown, holm, preprocessing_table, spread
+from audit.preprocessing_audit import NOTHING_RESIZED, Shown, preprocessing_table, spread
 from audit.stages.refeeding import better, conclusions, printed, render_and_refeed
 from audit.tables import PREPROCESSING
 from scenes.color import srgb_decode, srgb_encode
@@ -137,7 +138,7 @@ def test_mean_and_deviation_follow_the_channels() -> None:
 @settings(max_examples=10, deadline=None)  # each of theirs takes a while
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+    np.testing.assert_allclose(holm(np.array(p)), multipletests(p, method="holm")[1])
 
 
 class Noise(nn.Module):

@@ -1,0 +1,105 @@
+"""Audits for regression runs: a checkpoint under given settings, unless such a run is there already."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from audit import pipeline
+from audit.config import AuditConfig, CropsConfig, FaithfulnessConfig, PreprocessingAuditConfig, SanityConfig
+from audit.models.checkpoint import SUFFIXES, read_checkpoint
+from audit.regression.kept_run import KeptRun, open_run, runs_in
+from audit.schema import ConfigError
+
+Finish = Callable[[Path], None]  # writes a run's page into its folder
+_NOT_RESULTS = ("paths", "training", "comparison", "experiment", "renderer")  # settings that change no table of a run
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """How audits are run. command: what was typed, for run.json; finish: writes the page."""
+
+    command: str
+    finish: Finish | None = None
+
+    def audited(self, config: AuditConfig) -> KeptRun:
+        """The run of this configuration: an earlier one of equal settings and weights, else a new one."""
+        digests = {name: digest_of(config, name) for name in config.models}
+        found = find_run(Path(config.paths.outputs), settings_digest(config), digests)
+        if found is not None:
+            return found
+        return open_run(pipeline.run(config, self.command, self.finish).run_dir)
+
+
+def find_run(outputs: Path, settings: str, digests: Mapping[str, str]) -> KeptRun | None:
+    """The newest finished run of these settings in which each model has these weights ('' is not asked about)."""
+    for run in reversed(list(runs_in(outputs))):
+        if any(run.models.get(name, {}).get("sha256") != sha256 for name, sha256 in digests.items() if sha256):
+            continue
+        try:
+            if set(run.models) >= set(digests) and settings_digest(run.config) == settings:
+                return run
+        except ConfigError:
+            continue
+    return None
+
+
+def settings_digest(config: AuditConfig) -> str:
+    """Hash of all that decides a run's tables but the weights: designs, seed, models and how they are fed, methods."""
+    plain = {k: v for k, v in asdict(config).items() if k not in _NOT_RESULTS}
+    plain["models"] = {name: {**model, "checkpoint": None} for name, model in plain["models"].items()}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def digest_of(config: AuditConfig, model: str) -> str:
+    """sha256 of a model's checkpoint file; '' where it has none or is fetched by name. Raises ModelError."""
+    name = config.models[model].checkpoint
+    if name is None or not (name.startswith("packaged:") or Path(name).suffix in SUFFIXES):
+        return ""
+    return read_checkpoint(name)[0].sha256
+
+
+def with_checkpoint(config: AuditConfig, model: str, checkpoint: str) -> AuditConfig:
+    """The same audit of other weights of one model, without the other models and what only they are shown."""
+    chosen = dataclasses.replace(config.models[model], checkpoint=checkpoint)
+    return dataclasses.replace(config, models={model: chosen})
+
+
+def only_model(config: AuditConfig, model: str | None = None) -> str:
+    """The model a checkpoint is of: the named one, or the only one. Raises ConfigError where that is not clear."""
+    if model is not None and model in config.models:
+        return model
+    if model is None and len(config.models) == 1:
+        return next(iter(config.models))
+    raise ConfigError(f"of which model is the checkpoint? choose one with model=NAME: {', '.join(config.models)}")
+
+
+def fresh(config: AuditConfig, seed: int, seeds: int) -> AuditConfig:
+    """The same audit on other scenes, answers alone: no maps but the primary method's, no checks."""
+    designs = {name: dataclasses.replace(d, seeds=seeds, keep={}) for name, d in config.designs.items()}
+    return dataclasses.replace(
+        config,
+        seed=seed,
+        experiment=f"{config.experiment}-fresh",
+        designs=designs,
+        attribution=dataclasses.replace(
+            config.attribution,
+            methods=config.attribution.methods[:1],
+            sensors=False,
+            sanity=SanityConfig(scenes=0),
+            faithfulness=FaithfulnessConfig(scenes=0),
+            crops=CropsConfig(methods=[], scenes=0),
+        ),
+        preprocessing_audit=PreprocessingAuditConfig(scenes=0),
+    )
+
+
+def placed(config: AuditConfig, paths: Any, outputs: Path | None = None) -> AuditConfig:
+    """A run's configuration with the folders of now: where it is read again, store and outputs may lie elsewhere."""
+    here = paths if outputs is None else dataclasses.replace(paths, outputs=str(outputs))
+    return dataclasses.replace(config, paths=here)
