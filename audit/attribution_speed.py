@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -69,19 +69,21 @@ class Setting:
     mask: Mask
 
 
-def speed_table(config: AuditConfig) -> pd.DataFrame:
-    """Columns: architecture, batch, way, images_per_second, times_bare (its time over that of one bare forward and
+def speed_tables(config: AuditConfig) -> Iterator[pd.DataFrame]:
+    """A table for each architecture and batch, as soon as it is measured; none of a batch that would take too long.
+
+    Columns: architecture, batch, way, images_per_second, times_bare (its time over that of one bare forward and
     backward pass to the input), peak_mb (memory beyond what lay there before), difference (largest difference to the
     map in double precision, of the map's range; of single maps at batch 1). Libraries that are not installed are left
     out.
     """
     device = pick_device(config.device)
-    rows: list[dict[str, object]] = []
     for architecture in ARCHITECTURES:
         adapter = _adapter(architecture, device)
         for batch in BATCHES:
-            rows += _of_batch(_setting(adapter, batch))
-    return pd.DataFrame(rows)
+            rows = _of_batch(_setting(adapter, batch))
+            if rows:
+                yield pd.DataFrame(rows)
 
 
 def _of_batch(setting: Setting) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ Subjects import what they need when they are called, as verbs do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from audit.config import AuditConfig
 
@@ -32,13 +32,14 @@ def _render(config: AuditConfig) -> list[str]:
     return [speed_table(config).to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3g}")]
 
 
-def _attribution(config: AuditConfig) -> list[str]:
-    from audit.attribution_speed import speed_table
+def _attribution(config: AuditConfig) -> Iterator[str]:
+    from audit.attribution_speed import speed_tables
 
-    return [speed_table(config).to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3g}")]
+    for table in speed_tables(config):
+        yield table.to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3g}")
 
 
-BENCHES: dict[str, Callable[[AuditConfig], list[str]]] = {
+BENCHES: dict[str, Callable[[AuditConfig], Iterable[str]]] = {
     "noise": _noise,
     "assets": _assets,
     "render": _render,

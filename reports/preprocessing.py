@@ -93,7 +93,7 @@ def _sentence(model: str, judged: pd.DataFrame) -> str:
         percent = row["metric"] not in _NOT_PERCENT
         gain = f"{difference(row['difference'], percent)} {interval(row['ci_low'], row['ci_high'], percent)}"
         return (
-            f"{model} does better fed otherwise than configured: with {row['setting']} the score '{_title(row)}'"
+            f"{model} does better fed otherwise than configured: with {typed(model, str(row['setting']))} the score '{_title(row)}'"
             f" changes by {gain}, and {number(row['flipped'])} of its decisions flip."
         )
     undecided = [_variant(v) for v in others.loc[~others["is_worse"], "variant"]]
@@ -103,6 +103,11 @@ def _sentence(model: str, judged: pd.DataFrame) -> str:
     told = f"{worse} of {len(others)} other ways do worse; " if worse else ""
     rest = f"{told}no difference is shown for {', '.join(undecided)}"
     return f"Nothing is shown to feed {model} better than configured: {rest}."
+
+
+def typed(model: str, setting: str) -> str:
+    """A setting as it is typed behind `run`, where several models may be chosen."""
+    return " ".join(f"models.{model}.{word}" for word in setting.split())
 
 
 def _rows(frame: pd.DataFrame) -> list[FeedingRow]:
@@ -119,7 +124,7 @@ def _row(row: pd.Series, first: bool, span: int) -> FeedingRow:
     has_interval = not is_own and row["ci_low"] == row["ci_low"]
     return FeedingRow(
         variant=_variant(str(row["variant"])),
-        setting=tuple(str(row["setting"]).split()),
+        setting=tuple(typed(str(row["model"]), str(row["setting"])).split()),
         first=first,
         span=span,
         flipped="–" if is_own or row["scenes"] == 0 else number(row["flipped"]),

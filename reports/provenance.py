@@ -64,6 +64,10 @@ def model_card(record: RunRecord, name: str) -> ModelCard:
             *shown,
         )
     ]
+    if entry.get("layer_is_guess"):
+        facts.append(("target layer declared", f"no, guessed; another by models.{name}.target_layer=..."))
+    left_out = entry.get("left_out")
+    facts += [(f"no maps by {method}", why) for method, why in (left_out.items() if isinstance(left_out, dict) else ())]
     facts.insert(0, ("asked", asked.get(record.task_of(name), "what the robot's proximity sensors will see")))
     recipe = entry.get("recipe") or {}
     loss = _series(card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from audit import attribution_speed
@@ -15,13 +16,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_way_stands_beside_the_bare_pass(small: None) -> None:
-    table = attribution_speed.speed_table(AuditConfig(device="cpu"))
+    table = pd.concat(attribution_speed.speed_tables(AuditConfig(device="cpu")))
     assert set(table["batch"]) == {1, 2}
     ways = set(table["way"])
     assert {"bare forward and backward", "saliency", "Grad-CAM", "family of seven"} < ways
     assert {"family of seven, captum and grad-cam", "Grad-CAM, grad-cam", "saliency, captum"} < ways
     assert (table["images_per_second"] > 0).all()
     assert (table.loc[table["way"] == "bare forward and backward", "times_bare"] == 1).all()
+    peak = table.set_index(["batch", "way"])["peak_mb"]
+    assert peak[2, "bare forward and backward"] > peak[1, "bare forward and backward"] > 0
+    assert peak[1, "family of seven"] >= peak[1, "bare forward and backward"]
     exact = table.set_index(["batch", "way"])["difference"]
     assert exact[1, "saliency"] < 1e-4
     assert exact[1, "Grad-CAM"] < 1e-4
@@ -29,4 +33,4 @@ def test_every_way_stands_beside_the_bare_pass(small: None) -> None:
 
 def test_a_batch_that_takes_too_long_is_left_out(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribution_speed, "LONGEST", 0.0)
-    assert attribution_speed.speed_table(AuditConfig(device="cpu")).empty
+    assert not list(attribution_speed.speed_tables(AuditConfig(device="cpu")))

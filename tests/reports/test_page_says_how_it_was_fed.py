@@ -33,7 +33,7 @@ OWN = row("configured", difference=0.0, ci_low=0.0, ci_high=0.0, flipped=0.0, se
 def test_a_better_feeding_is_a_warning_on_the_first_screen(written: Written, tmp_path: Path) -> None:
     bgr = row("channels=bgr", pictures="warm", is_better=True, is_best=True)
     page = page_of(written, tmp_path / "run", [OWN, bgr])
-    found = f"{MODEL} does better fed otherwise than configured: with preprocessing.channels=bgr"
+    found = f"{MODEL} does better fed otherwise than configured: with models.{MODEL}.preprocessing.channels=bgr"
     assert page.words.count(found) == 2
     assert page.words.index("Preprocessing: " + found) < page.words.index("Is it fed what it was trained on?")
     assert "+21 pp [13, 30], and 17 % of its decisions flip." in page.words.replace("\u00a0", " ")

@@ -45,6 +45,15 @@ def test_a_scene_is_read_back_as_it_was_written(root: Path) -> None:
     assert render.shadow == pytest.approx(np.array([[0, 0.5], [1, 0]]), abs=1 / 255)  # only the floor can be shadowed
 
 
+def test_the_picture_alone_is_that_of_the_whole_and_as_carefully_read(root: Path) -> None:
+    store = filled(root)
+    assert np.array_equal(store.picture(ID), store.read(ID).rgb)
+    path = store.files(ID)[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")  # behind the picture's own bytes
+    with pytest.raises(StoreError, match="corrupt"):
+        store.picture(ID)
+
+
 def test_regions_sum_to_one_in_every_pixel(root: Path) -> None:
     store = filled(root)
     store.write_truth(ID, truth(shadow=np.full((2, 2), 0.3, dtype=np.float32)))
