@@ -201,8 +201,7 @@ class ComparisonConfig:
     """How a candidate is held against its baseline. Margins are in the metric's own unit."""
 
     margins: dict[str, float] = field(default_factory=dict)  # metric -> by how much it may worsen over all scenes
-    # metric -> the same of one sensor, one object, or under one failure condition, where there are fewer scenes
-    local_margins: dict[str, float] = field(default_factory=dict)
+    local_margins: dict[str, float] = field(default_factory=dict)  # metric -> the same of one place or condition
     alpha: float = 0.05  # probability of a regression by chance, over all gates together (Holm)
     power: float = 0.8  # with which the minimum detectable effect would be found
     min_blocks: int = 8  # usable blocks below which a gate is inconclusive

@@ -314,6 +314,7 @@ def _check_models(config: AuditConfig) -> None:
 
 def _check_names(config: AuditConfig) -> None:
     """Names declared by the measuring parts. Imported here, since attribution imports torch."""
+    from audit.analysis.interventions import INTERVENTION_METRICS
     from audit.attribution import METHODS
     from audit.metrics.specs import SPECS
 
@@ -326,3 +327,8 @@ def _check_names(config: AuditConfig) -> None:
         for metric in getattr(config.criterion, group):
             if metric not in SPECS:
                 raise ConfigError(f"criterion.{group}.{metric}: there is no such metric; {nearest(metric, SPECS)}")
+    gated = [m for m, spec in SPECS.items() if spec.direction != "neither" and set(spec.tasks) & set(SCENE_SETS)]
+    for group, names in (("margins", [*gated, *INTERVENTION_METRICS]), ("local_margins", gated)):
+        for metric in getattr(config.comparison, group):
+            if metric not in names:
+                raise ConfigError(f"comparison.{group}.{metric}: no such metric is gated; {nearest(metric, names)}")

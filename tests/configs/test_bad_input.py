@@ -14,7 +14,14 @@ pytestmark = pytest.mark.usefixtures("read_once")
 
 # what is typed -> what the line has to say
 MISTAKES = {
-    "experiment=smok": ["experiment=smok", "did you mean 'smoke'", "default, imagenet_objects, paper_2019, smoke"],
+    "experiment=smok": [
+        "experiment=smok",
+        "did you mean 'smoke'",
+        "default, imagenet_objects, paper_2019, regression, smoke",
+    ],
+    "comparison.margins.sensor_mis=0.1": ["comparison.margins.sensor_mis", "did you mean 'sensor_miss'"],
+    "comparison.margins.sensor_miss=0": ["comparison.margins.sensor_miss=0", "more than 0"],
+    "comparison.inconclusive=stop": ["comparison.inconclusive=stop", "warn"],
     "experiment=": ["takes one name", "smoke"],
     "experiment=[default,smoke]": ["takes one name"],
     "model=proximty": ["model=proximty", "did you mean 'proximity'"],

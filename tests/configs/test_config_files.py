@@ -31,6 +31,7 @@ GIVEN = {
     "design=tabletop_factors": ["model=proximity"],
     "design=tabletop_sampled": ["model=proximity"],
     "design=tabletop_smoke": ["model=proximity"],
+    "design=tabletop_regression": ["model=proximity"],
     "experiment=paper_2019": ["design.pictures=pictures", "model.checkpoint=x.safetensors"],
     "model=proximity_2019": ["model.checkpoint=x.safetensors"],
     "model=torchvision": ["model.architecture=vgg16"],
