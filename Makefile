@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help environment audit train doctor test lint snapshots lock clean
+.PHONY: help environment audit regress train doctor test lint snapshots lock clean
 
 # Blender's wheel exists for Python 3.11 alone. PYTHON=python3.12 makes an environment without it: auditing scenes that
 # were rendered elsewhere works there, and the tests that render are skipped visibly.
@@ -11,12 +11,16 @@ PYTHON ?= $(shell for p in python3.11 python3 .venv/bin/python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 RUN := .venv/bin/python
 ARGS ?=
+CHECKPOINT ?=
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 audit: environment ## render, predict, attribute, analyse, report; ARGS="experiment=smoke seed=1" sets what `scene-audit run` takes
 	@$(RUN) -m audit run $(ARGS) || { code=$$?; echo "exit code $$code" >&2; exit $$code; }
+
+regress: environment ## hold a checkpoint against the accepted baseline and the one before; CHECKPOINT=file, takes ARGS
+	@$(RUN) -m audit regress "checkpoint=$(CHECKPOINT)" $(ARGS) || { code=$$?; echo "exit code $$code" >&2; exit $$code; }
 
 train: environment ## train the proximity network on scenes of its own; takes ARGS, goes on where it stopped
 	@$(RUN) -m audit train $(ARGS)

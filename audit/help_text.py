@@ -27,6 +27,13 @@ _EXAMPLES = (
     ("run experiment=smoke 'design.keep.light=[back]' 'design.keep.seeds=[0,3]'", "a closer look at some scenes"),
     ("plan designs.studio.samples=64", "what a run would render, without doing it"),
     ("report outputs/latest", "write the page of a run again"),
+    ("regress checkpoint=mine.safetensors", "a new checkpoint against the accepted baseline and the one before"),
+    ("watch checkpoints_dir=checkpoints once=true", "the same of every checkpoint in a folder that was not judged yet"),
+    (
+        'accept latest as golden reason="first release"',
+        "the newest run is what checkpoints are held against from now on",
+    ),
+    ("epochs folder=training model=proximity", "how a network developed from epoch to epoch"),
 )
 
 _VERBS = (
@@ -45,6 +52,22 @@ _VERBS = (
     ("bench assets", "whether classifiers know the studio's objects, seen plainly"),
     ("sanity", "which methods' maps stay as they are when the weights are randomised, layer after layer"),
     ("report [RUN]", "write the page of a run again; without RUN the latest"),
+    (
+        "compare",
+        "hold candidate=RUN|CHECKPOINT against baseline=RUN|NAME|CHECKPOINT, gate by gate, on the same pictures",
+    ),
+    (
+        "regress",
+        "audit checkpoint=FILE, hold it against the golden baseline and the checkpoint before; known ones are told",
+    ),
+    ("watch", "regress every checkpoint that comes into checkpoints_dir=DIR; once=true: those that are there"),
+    ("accept RUN as NAME", 'make a run a baseline: reason="..." is kept with it, and what it replaces'),
+    ("history", "each gate over the checkpoints audited so far, with its steps; model=NAME for one model alone"),
+    ("epochs", "audit every checkpoint of folder=DIR, and show how gates and failure conditions developed over them"),
+    (
+        "selftest",
+        "plant faults in the configured model and see whether a comparison notices each and names it",
+    ),
     ("doctor", "what this machine has and lacks, with the remedy"),
     ("help", "this"),
 )
@@ -57,9 +80,10 @@ _FLAGS = (
 
 _EXIT_CODES = (
     ("0", "done, whatever was found"),
-    ("1", "internal error; the traceback is in the file that is named"),
+    ("1", "internal error; the traceback is in the file that is named; selftest: a fault was not noticed"),
     ("2", "a setting, model, checkpoint or folder that cannot be used"),
-    ("3", "verify: a scene is not what this machine renders now"),
+    ("3", "compare, regress, watch: a regression; verify: a scene is not what this machine renders now"),
+    ("4", "the same: inconclusive, where comparison.inconclusive=fail or an alarm could not be tried again"),
     ("5", "fewer scenes could be rendered and used than criterion.min_coverage asks"),
     ("130", "interrupted; the same command goes on"),
 )

@@ -23,9 +23,7 @@ def run_directory(outputs: Path, name: str) -> Iterator[tuple[Path, Path]]:
     """Yield (the folder to write to, the folder it will be); publish it when the block ends without an exception."""
     outputs.mkdir(parents=True, exist_ok=True)
     _sweep(outputs)
-    final = _free(outputs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
-    working = outputs / f".{final.name}.{os.getpid()}.partial"
-    working.mkdir()
+    working, final = _reserved(outputs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
     try:
         yield working, final
     except BaseException:
@@ -37,17 +35,30 @@ def run_directory(outputs: Path, name: str) -> Iterator[tuple[Path, Path]]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON atomically; NaN is refused, since it is no JSON."""
+    text = json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False, default=str) + "\n")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
-def _free(path: Path) -> Path:
-    """`path`, or with a number behind it when two runs start in one second."""
-    candidate, number = path, 2
-    while candidate.exists() or list(path.parent.glob(f".{candidate.name}.*.partial")):
-        candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
-    return candidate
+def _reserved(path: Path) -> tuple[Path, Path]:
+    """The folder to write to and the one it will be: `path`, or with a number behind it where that is taken.
+
+    Two runs may start at the same moment: whoever sees another's folder for the name that it just took leaves it.
+    """
+    final, number = path, 2
+    while True:
+        working = path.parent / f".{final.name}.{os.getpid()}.partial"
+        if not final.exists() and not list(path.parent.glob(f".{final.name}.*.partial")):
+            working.mkdir()
+            if not final.exists() and list(path.parent.glob(f".{final.name}.*.partial")) == [working]:
+                return working, final
+            working.rmdir()
+        final, number = path.with_name(f"{path.name}-{number}"), number + 1
 
 
 def _sweep(outputs: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scenes.table import Table
 
 LABELS = Table(  # labels stage: what is true of each scene, by the task's own rule
@@ -440,6 +442,70 @@ FINDING_STATES = Table(  # compare: failure conditions of both runs
         "reason": "str",  # of what is not covered: by whom, and why
         "reproduce": "str",
     },
+)
+
+_SERIES: Mapping[str, str] = {  # of HISTORY and DEVELOPMENT: a gate of GATE_VALUES at one checkpoint
+    "model": "str",
+    "kind": "str",
+    "metric": "str",
+    "where": "str",
+    "position": "int",  # 0 = the first checkpoint
+    "name": "str",  # what the checkpoint is called: the first 8 digits of its sha256, or the epoch
+    "run_id": "str",
+    "mean": "float",
+    "ci_low": "float",
+    "ci_high": "float",
+    "n": "int",
+    "is_lower_better": "bool",
+    "is_failure": "bool",
+}
+
+HISTORY = Table(  # history: each gate over the checkpoints that were audited on the same scenes with the same settings
+    name="history",
+    version=1,
+    key=("model", "kind", "metric", "where", "position"),
+    # checkpoint: its file; created: of the run, which is the newest of this checkpoint
+    columns={**_SERIES, "created": "str", "checkpoint": "str", "sha256": "str"},
+)
+
+STEPS = Table(  # history: where a gate's level changed for good
+    name="steps",
+    version=1,
+    key=("model", "kind", "metric", "where", "position"),
+    columns={
+        "model": "str",
+        "kind": "str",
+        "metric": "str",
+        "where": "str",
+        "position": "int",  # of the first checkpoint after the step
+        "before": "float",  # level of the stretch before, weighted by the checkpoints' precision
+        "after": "float",
+        "size": "float",  # of the step, in standard errors of one checkpoint
+        "is_better": "bool",
+    },
+)
+
+EPOCHS = Table(  # epochs: the checkpoints of one training, in their order
+    name="epochs",
+    version=1,
+    key=("position",),
+    columns={
+        "position": "int",
+        "name": "str",
+        "file": "str",
+        "sha256": "str",
+        "run_id": "str",  # empty where it could not be audited
+        "verdict": "str",
+        "reason": "str",  # why it could not be audited
+    },
+)
+
+DEVELOPMENT = Table(  # epochs: each gate over the checkpoints of one training
+    name="development",
+    version=1,
+    key=("model", "kind", "metric", "where", "position"),
+    # of a condition, against its control, positive = worse; else NaN
+    columns={**_SERIES, "effect": "float", "effect_low": "float", "effect_high": "float"},
 )
 
 PICTURES = Table(  # pictures without ground truth: what the network says, and how much the channel order matters

@@ -78,6 +78,60 @@ def forest(effect: float, low: float, high: float, axis: Axis, kind: str, percen
     return _svg(axis.width, 18, label, parts, "forest")
 
 
+def margin_bar(effect: float, low: float, high: float, margin: float, axis: Axis, kind: str, percent: bool) -> Markup:
+    """A candidate's worsening with its interval against the margin. axis: in margins, so that zero and the margin stand
+    in one place in every row; ends that lie beyond it become arrows. kind: css class of the point."""
+    label = f"worse by {difference(effect, percent, fine=True)}, interval {interval(low, high, percent, fine=True)}, "
+    label += f"margin {number(margin, percent, fine=True)}"
+    unit = margin if margin > 0 else max(map(abs, (low, high)), default=1.0) or 1.0
+    if not all(map(math.isfinite, (effect, low, high, unit))):
+        return _svg(axis.width, 24, label, _margin_lines(axis, 24), "bar margin-bar")
+    a, b, at = (axis.x(v / unit) for v in (low, high, effect))
+    parts = [*_margin_lines(axis, 24), f'<path class="whisker" d="M{a} 12H{b}"/>']
+    parts.append(_arrow(axis, a, -1) if low / unit < axis.low else f'<path class="whisker" d="M{a} 8v8"/>')
+    parts.append(_arrow(axis, b, 1) if high / unit > axis.high else f'<path class="whisker" d="M{b} 8v8"/>')
+    if axis.low <= effect / unit <= axis.high:
+        parts.append(f'<circle class="point {escape(kind)}" cx="{at}" cy="12" r="4.5"/>')
+    elif low / unit > axis.high:
+        parts.append(_text(b - 10, 16, f"farther right: {difference(effect, percent)}", "end"))
+    elif high / unit < axis.low:
+        parts.append(_text(a + 10, 16, f"farther left: {difference(effect, percent)}", "start"))
+    return _svg(axis.width, 24, label, parts, "bar margin-bar")
+
+
+def margin_scale(axis: Axis) -> Markup:
+    """The head of a column of `margin_bar`s: where zero and the margin stand, and which way is worse."""
+    zero, limit = axis.x(0.0), axis.x(1.0)
+    parts = [
+        *_margin_lines(axis, 32, 18),
+        _text(zero, 14, "0"),
+        _text(limit, 14, "margin", "start"),
+        _text(zero - 5, 28, "← better", "end"),
+        _text(axis.width - 2, 28, "worse →", "end"),
+    ]
+    return _svg(axis.width, 32, "zero, and the margin to its right; right is worse", parts, "bar margin-bar")
+
+
+def two_effects(before: Sequence[float], after: Sequence[float], axis: Axis, percent: bool) -> Markup:
+    """(effect, low, high) of a baseline above that of its candidate, as points with intervals, and a line at zero."""
+    told, zero = [], axis.x(0.0)
+    parts = [f'<line class="axis" x1="{zero}" x2="{zero}" y1="0" y2="30"/>']
+    for name, (effect, low, high), y in (("baseline", before, 8), ("candidate", after, 22)):
+        if math.isnan(effect):
+            told.append(f"{name} not judged")
+            continue
+        told.append(f"{name} {difference(effect, percent)} {interval(low, high, percent)}")
+        parts.append(_whisker(low, high, axis, y, 3))
+        parts.append(f'<circle class="of-{name}" cx="{axis.x(effect)}" cy="{y}" r="4"/>')
+    return _svg(axis.width, 30, ", ".join(told), parts, "bar")
+
+
+def side_mark(name: str) -> Markup:
+    """The point of a baseline or candidate in `two_effects`, for a legend."""
+    dot = f'<circle class="of-{escape(name)}" cx="8" cy="8" r="4"/>'
+    return Markup(f'<svg class="key" width="16" height="16" aria-hidden="true">{dot}</svg>')
+
+
 def comparison(marks: Sequence[Mark], axis: Axis) -> Markup:
     """Values of one metric on one line: the model's against the nulls', told apart by shape as well as colour."""
     shown = [m for m in marks if not math.isnan(m.value)]
@@ -174,6 +228,21 @@ def _whisker(low: float, high: float, axis: Axis, mid: int, cap: int) -> str:
     a, b = axis.x(low), axis.x(high)
     caps = f"M{a} {mid - cap}v{2 * cap}M{b} {mid - cap}v{2 * cap}" if cap else ""
     return f'<path class="whisker" d="M{a} {mid}H{b}{caps}"/>'
+
+
+def _margin_lines(axis: Axis, height: int, top: int = 0) -> list[str]:
+    """What is allowed as a band, zero as a line, the margin as a dashed one."""
+    zero, limit = axis.x(0.0), axis.x(1.0)
+    return [
+        f'<rect class="allowed" x="{axis.pad}" y="{top}" width="{limit - axis.pad:.1f}" height="{height - top}"/>',
+        f'<line class="axis" x1="{zero}" x2="{zero}" y1="{top}" y2="{height}"/>',
+        f'<line class="margin" x1="{limit}" x2="{limit}" y1="{top}" y2="{height}"/>',
+    ]
+
+
+def _arrow(axis: Axis, x: float, way: int) -> str:
+    """The head of an interval that goes on beyond the axis."""
+    return f'<path class="beyond" d="M{x + 5 * way:.1f} 12l{-7 * way} -4.5v9z"/>'
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:

@@ -9,26 +9,27 @@ MINUS = "\u2212"
 UNDEFINED = "undefined"
 
 
-def number(value: float, percent: bool = True, signed: bool = False) -> str:
+def number(value: float, percent: bool = True, signed: bool = False, fine: bool = False) -> str:
     """`value` as text. Percent: 0.42 -> '42 %', 0.004 -> '0.4 %', hardly any -> '<0.1 %'; else up to three figures.
-    NaN -> 'undefined'."""
+    fine: one figure more below 10 % and below 1, to be read against a small margin. NaN -> 'undefined'."""
     if math.isnan(value):
         return UNDEFINED
     sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
-    return f"{sign}{_percent(abs(value))}{NBSP}%" if percent else f"{sign}{_plain(abs(value))}"
+    return f"{sign}{_bare(value, percent, fine)}{NBSP}%" if percent else f"{sign}{_bare(value, percent, fine)}"
 
 
-def difference(value: float, percent: bool = True) -> str:
+def difference(value: float, percent: bool = True, fine: bool = False) -> str:
     """A signed difference; shares differ by percentage points: 0.23 -> '+23 pp'."""
-    text = number(value, percent, signed=True)
+    text = number(value, percent, signed=True, fine=fine)
     return text.replace("%", "pp") if percent else text
 
 
-def interval(low: float, high: float, percent: bool = True) -> str:
+def interval(low: float, high: float, percent: bool = True, fine: bool = False) -> str:
     """'[15, 31]' in the unit of the number it follows; 'no interval' where there is none."""
     if math.isnan(low) or math.isnan(high):
         return "no interval"
-    ends = (f"{MINUS if v < 0 and _bare(v, percent) != '0' else ''}{_bare(v, percent)}" for v in (low, high))
+    texts = [_bare(v, percent, fine) for v in (low, high)]
+    ends = (f"{MINUS if v < 0 and t != '0' else ''}{t}" for v, t in zip((low, high), texts, strict=True))
     return "[{}, {}]".format(*ends)
 
 
@@ -46,8 +47,13 @@ def small_p(value: float) -> str:
     return "1" if value >= 0.995 else f"{value:.3f}"[1:] if value < 0.0995 else f"{value:.2f}"[1:]
 
 
-def _bare(value: float, percent: bool) -> str:
-    return _percent(abs(value)) if percent else _plain(abs(value))
+def _bare(value: float, percent: bool, fine: bool = False) -> str:
+    size = abs(value)
+    if fine and percent and 0.0095 <= size < 0.0995:
+        return f"{100 * size:.1f}"
+    if fine and not percent and 0 < size < 0.9995:
+        return f"{size:.3f}"
+    return _percent(size) if percent else _plain(size)
 
 
 def _percent(value: float) -> str:

@@ -57,12 +57,13 @@ def write_report(run_dir: Path, store_root: Path) -> Path:
     partial = folder / "index.html.partial"
     partial.write_text(_html(record, Store(store_root).read, assets), encoding="utf-8")
     os.replace(partial, page)
-    _drop_stale(assets)
+    drop_stale(assets)
     return page
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates; what stands in them from outside is escaped."""
     return Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -73,16 +74,16 @@ def _environment() -> Environment:
 
 
 def _html(record: RunRecord, reader: Reader, assets: Assets) -> str:
-    environment, shared = _environment(), {**_figures(), **_background(record)}
+    templates, shared = environment(), {**_figures(), **_background(record)}
     if record.is_pictures:
         pictures = _pictures(record, Gallery(record, reader, assets))
-        return environment.get_template("page.html").render(
+        return templates.get_template("page.html").render(
             record=record, summary=summarise(record, {}), **pictures, **shared
         )
     sets, tasks = record.scene_sets, {record.task_of(m) for m in record.models}
     parts = {s: (record.part(s), f"{s}-" if len(sets) > 1 else "") for s in sets}
     rendered = [_part(s, own, anchor, Gallery(own, reader, assets), shared) for s, (own, anchor) in parts.items()]
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         record=record,
         summary=summarise(record, parts),
         parts=rendered,
@@ -121,7 +122,7 @@ def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shar
         contents.insert(contents.index(("preprocessing", "Is it fed right?")), ("crops", "What the maps select"))
     depth = 3 if anchor else 2
     html = (
-        _environment()
+        environment()
         .get_template("part.html")
         .render(
             record=record,
@@ -218,7 +219,7 @@ def _notes(gallery: Gallery, model: str) -> tuple[str, ...]:
     )
 
 
-def _drop_stale(assets: Assets) -> None:
+def drop_stale(assets: Assets) -> None:
     """Remove pictures of an earlier report of this run that the new page does not show."""
     for path in assets.folder.glob("*.webp"):
         if path.name not in assets.written:

@@ -72,22 +72,30 @@ def overlay(
     scale: int,
     stamp: str = "",
     outside: np.ndarray | None = None,
+    scale_to: float | None = None,
 ) -> tuple[np.ndarray, float]:
     """An attribution over its scene, with the true masks outlined.
 
     rgb: (H, W, 3) uint8. values: (h, w) signed attribution; its positive part is shown, from 0 to its own peak.
     object_mask, shadow, outside (shadow from outside the frame): (H, W) in [0, 1], outlined where they pass one half.
-    stamp: text of a strip set beneath.
+    stamp: text of a strip set beneath. scale_to: what the last colour stands for, its own peak without; maps that are
+    compared share it.
     Returns (scale * H (+ strip), scale * W, 3) uint8 and the peak in the attribution's unit.
     """
     positive = np.maximum(resampled(values, *rgb.shape[:2]), 0.0)
     peak = float(positive.max())
-    heat = coloured(positive / peak if peak > 0 else positive)
+    top = peak if scale_to is None else scale_to
+    heat = coloured(positive / top if top > 0 else positive)
     grey = (rgb.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
     blended = _OPACITY * heat + (1 - _OPACITY) * grey
     drawn = enlarged(np.rint(blended).astype(np.uint8), scale)
     _draw_masks(drawn, object_mask, shadow, outside, scale)
     return (_stamped(drawn, stamp) if stamp else drawn), peak
+
+
+def peak_of(values: np.ndarray, shape: tuple[int, ...]) -> float:
+    """The largest positive value of a map (h, w) at the size of an (H, W, ...) picture, as `overlay` draws it."""
+    return max(float(resampled(values, *shape[:2]).max()), 0.0)
 
 
 def outlined(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from audit.metrics.sensor_events import sensor_events
 from reports import pictures, words
 from reports.answer_bars import NARROW, WIDE, answer_bars
 from reports.grids import output_grid
@@ -105,6 +106,52 @@ class Gallery:
         if row is None or render is None:
             return None
         return self._picture(row, render, f"{title}: {words.condition(self._levels(row))}", _ARM_WIDTH)
+
+    def outlined(self, row: pd.Series | None) -> tuple[Picture | None, str]:
+        """The scene with its true masks outlined, or None and why there is none."""
+        render, note = self._render(row)
+        if row is None or render is None:
+            return None, note
+        scale = pictures.scale_for(render.rgb.shape, _PICTURE_WIDTH)
+        drawn = pictures.outlined(render.rgb, render.object, render.shadow, scale, render.outside)
+        alt = f"Rendered scene, true object and cast shadow outlined: {words.condition(self._levels(row))}"
+        return self.assets.save(f"{row['scene_id']}-outline", drawn, alt, scale > 1), ""
+
+    def peak(self, model: str, row: pd.Series, target: str = TRUE) -> float:
+        """The largest positive value of a scene's map as drawn; 0 without one."""
+        render, values = self._render(row)[0], self.maps(model, target).get(str(row["scene_id"]))
+        return 0.0 if render is None or values is None else pictures.peak_of(np.nan_to_num(values), render.rgb.shape)
+
+    def compared(self, model: str, row: pd.Series, side: str, target: str, scale_to: float) -> tuple[Pane | None, str]:
+        """A scene's map over it, for a page that shows two networks' maps; or None and why there is none.
+
+        side: whose map it is, part of the file's name; scale_to: what the last colour stands for, in both maps.
+        """
+        render, note = self._render(row)
+        scene_id = str(row["scene_id"])
+        values = self.maps(model, target).get(scene_id)
+        if render is None:
+            return None, note
+        if values is None or np.isnan(values).all():
+            return None, self._why_no_map(model, scene_id, target)
+        scale, stamp = pictures.scale_for(render.rgb.shape, _PICTURE_WIDTH), self.stamp(model)
+        masks = (render.object, render.shadow)
+        drawn, peak = pictures.overlay(render.rgb, values, *masks, scale, stamp, render.outside, scale_to)
+        thing = words.thing(str(row.get(OBJECT, row["shape"])))
+        of_classes = f"{self._method()} of ‘{thing}’"
+        said = of_classes if self.record.task == words.CLASSIFICATION else self._of_cells(target)
+        alt = f"The {side}'s map: {said} over the scene: {words.condition(self._levels(row))}"
+        name = "-".join(part for part in (scene_id, side, model, self.record.primary_method, target) if part)
+        picture = self.assets.save(name, drawn, alt + (f"; {stamp}" if stamp else ""), scale > 1)
+        return Pane(picture, f"{said}, peak {peak:.2g}" if peak > 0 else f"{said}: no positive relevance"), ""
+
+    def answered(self, model: str, row: pd.Series, metrics: tuple[str, ...]) -> SceneView:
+        """What a network answered in one scene, without pictures: grid or bars, its sensors or class, and metrics."""
+        scene, facts = str(row["scene_id"]), self._facts(model, row, metrics)
+        if self.record.task == words.CLASSIFICATION:
+            bars = answer_bars(self.record.answers(model, scene), NARROW)
+            return SceneView("", bars=bars, facts=(self._named(model, row), *facts))
+        return SceneView("", grid=self._grid(model, scene), facts=(*self._sensors(model, scene), *facts))
 
     def maps(self, model: str, target: str = TRUE) -> Mapping[str, np.ndarray]:
         """Scene id -> (h, w) float32 signed attribution of the primary method; empty where none were kept."""
@@ -214,6 +261,26 @@ class Gallery:
         sensors = "" if np.isnan(share) else f"{round(share * len(words.SENSORS))} of {len(words.SENSORS)} sensors"
         logit = f"target {number(target, percent=False)}" + (" (no obstacle to attribute)" if np.isnan(target) else "")
         return tuple(part for part in (alarm, sensors, logit) if part)
+
+    def _sensors(self, model: str, scene_id: str) -> tuple[str, ...]:
+        """Which sensors found something, missed it, or alarmed without cause, within the horizon."""
+        label, probability = self.record.label(scene_id), self.record.response(model, scene_id)
+        if label is None or probability is None or np.isnan(probability).any():
+            return ("answer undefined",)
+        events = sensor_events(
+            probability[None].astype(np.float64), label[None], self.record.threshold(model), self.record.horizon
+        )
+        of = {
+            "found": events.occupied & ~events.missed,
+            "missed": events.missed,
+            "false alarm": events.false_alarm,
+        }
+        told = {
+            what: [name for name, yes in zip(words.SENSORS, which[0], strict=True) if yes] for what, which in of.items()
+        }
+        found = tuple(f"{what}: {', '.join(names)}" for what, names in told.items() if names)
+        within = f"within {self.record.horizon} cm"
+        return (f"{within}, {found[0]}", *found[1:]) if found else (f"{within}, nothing there and no alarm",)
 
     def _facts(self, model: str, row: pd.Series, metrics: tuple[str, ...]) -> tuple[str, ...]:
         facts = []

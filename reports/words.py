@@ -81,6 +81,19 @@ VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
     "insufficient coverage": ("warn", "icon-warn"),
 }
 SENSORS = ("left", "centre left", "centre", "centre right", "right")
+_EFFECTS: Mapping[str, tuple[str, bool, str]] = {  # of interventions: title, whether lower is better, sentence
+    "object_effect": (
+        "what the object adds",
+        False,
+        "The answer with object and shadow less that with its shadow alone: the share of sensors that alarm, or the"
+        " probability of the object.",
+    ),
+    "shadow_effect": (
+        "what its shadow alone raises",
+        True,
+        "The share of sensors that alarm at the shadow alone less that on the empty floor.",
+    ),
+}
 _NOT_PERCENT = ("brier", "auc")  # shares in name, but nobody reads them as percent
 
 
@@ -99,6 +112,9 @@ class Metric:
 def metric(name: str) -> Metric:
     """The words for a metric; a name without a spec is shown as it stands."""
     spec = SPECS.get(name)
+    if name in _EFFECTS:
+        title, lower_is_better, sentence = _EFFECTS[name]
+        return Metric(name, title, True, lower_is_better, sentence, "")
     if spec is None:
         return Metric(name, name.replace("_", " "), True, True, "", "")
     percent = spec.unit in ("share", "probability") and name not in _NOT_PERCENT

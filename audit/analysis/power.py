@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 
@@ -15,7 +17,12 @@ def detectable(margin: float, spread: float, n: int, alpha: float, power: float)
         return float("nan")
     if spread <= 0:
         return margin
+    return margin + _in_deviations(n, alpha, power) * spread * float(np.sqrt(n))
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_deviations(n: int, alpha: float, power: float) -> float:
+    """The same in standard deviations of one difference; the gates of a comparison ask for few different ones."""
     from statsmodels.stats.power import TTestPower  # here, since it takes a second to load
 
-    in_deviations = TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative="larger")
-    return margin + float(np.squeeze(in_deviations)) * spread * float(np.sqrt(n))
+    return float(np.squeeze(TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative="larger")))

@@ -12,7 +12,7 @@ from typing import Any
 
 from audit import pipeline
 from audit.config import AuditConfig, CropsConfig, FaithfulnessConfig, PreprocessingAuditConfig, SanityConfig
-from audit.models.checkpoint import SUFFIXES, read_checkpoint
+from audit.models.checkpoint import PACKAGED, SUFFIXES, Checkpoint, read_checkpoint
 from audit.regression.kept_run import KeptRun, open_run, runs_in
 from audit.schema import ConfigError
 
@@ -29,17 +29,24 @@ class Auditor:
 
     def audited(self, config: AuditConfig) -> KeptRun:
         """The run of this configuration: an earlier one of equal settings and weights, else a new one."""
-        digests = {name: digest_of(config, name) for name in config.models}
-        found = find_run(Path(config.paths.outputs), settings_digest(config), digests)
+        checkpoints = {name: checkpoint_of(config, name) for name in config.models}
+        digests = {name: c.sha256 if c else "" for name, c in checkpoints.items()}
+        cards = {name: read_of_card(c.card) for name, c in checkpoints.items() if c}
+        found = find_run(Path(config.paths.outputs), settings_digest(config), digests, cards)
         if found is not None:
             return found
         return open_run(pipeline.run(config, self.command, self.finish).run_dir)
 
 
-def find_run(outputs: Path, settings: str, digests: Mapping[str, str]) -> KeptRun | None:
-    """The newest finished run of these settings in which each model has these weights ('' is not asked about)."""
+def find_run(
+    outputs: Path, settings: str, digests: Mapping[str, str], cards: Mapping[str, Mapping[str, Any]] | None = None
+) -> KeptRun | None:
+    """The newest finished run of these settings in which each model has these weights ('' is not asked about), and of
+    `cards` what an audit reads: the same weights at another threshold answer otherwise."""
     for run in reversed(list(runs_in(outputs))):
         if any(run.models.get(name, {}).get("sha256") != sha256 for name, sha256 in digests.items() if sha256):
+            continue
+        if any(read_of_card(run.models.get(name, {}).get("card", {})) != card for name, card in (cards or {}).items()):
             continue
         try:
             if set(run.models) >= set(digests) and settings_digest(run.config) == settings:
@@ -58,10 +65,21 @@ def settings_digest(config: AuditConfig) -> str:
 
 def digest_of(config: AuditConfig, model: str) -> str:
     """sha256 of a model's checkpoint file; '' where it has none or is fetched by name. Raises ModelError."""
+    found = checkpoint_of(config, model)
+    return found.sha256 if found else ""
+
+
+def checkpoint_of(config: AuditConfig, model: str) -> Checkpoint | None:
+    """A model's checkpoint file and its card; None where it has none or is fetched by name. Raises ModelError."""
     name = config.models[model].checkpoint
-    if name is None or not (name.startswith("packaged:") or Path(name).suffix in SUFFIXES):
-        return ""
-    return read_checkpoint(name)[0].sha256
+    if name is None or not (name.startswith(PACKAGED) or Path(name).suffix in SUFFIXES):
+        return None
+    return read_checkpoint(name)[0]
+
+
+def read_of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a checkpoint's card what an audit reads."""
+    return {name: card.get(name) for name in ("threshold", "recipe")}
 
 
 def with_checkpoint(config: AuditConfig, model: str, checkpoint: str) -> AuditConfig:

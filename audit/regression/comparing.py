@@ -89,7 +89,7 @@ def compare_runs(
     policy, shared, states = policy_of(config), [], []
     rows: dict[str, list[Compared]] = {}
     for scene_set in dict.fromkeys(str(candidate.models[m]["scene_set"]) for m in pairs):
-        found, cells = _shared_cells(baseline, candidate, scene_set)
+        found, cells = shared_cells(baseline, candidate, scene_set)
         shared.append(found)
         if found.shared < max(found.baseline, found.candidate):
             notes.append(_not_shared(found))
@@ -154,7 +154,7 @@ def gate_rows(comparison: Comparison) -> pd.DataFrame:
                     "confirmed": "not tried" if alarmed else "",
                 }
             )
-    return pd.DataFrame(rows, columns=list(GATES.columns))
+    return pd.DataFrame(rows, columns=list(GATES.columns)) if rows else GATES.empty()
 
 
 def _paired_models(baseline: KeptRun, candidate: KeptRun) -> dict[str, str]:
@@ -206,7 +206,7 @@ def _not_shared(shared: Shared) -> str:
     )
 
 
-def _shared_cells(baseline: KeptRun, candidate: KeptRun, scene_set: str) -> tuple[Shared, pd.DataFrame]:
+def shared_cells(baseline: KeptRun, candidate: KeptRun, scene_set: str) -> tuple[Shared, pd.DataFrame]:
     """The candidate's rows of SCENES that both runs rendered from one scene."""
     ours, theirs = (of_set(r.scenes, scene_set) for r in (candidate, baseline))
     usable = theirs[theirs["status"] == "ok"][["cell_id", "scene_id"]]
@@ -246,10 +246,10 @@ def _gates_of(
     contrasts, chosen_from = failing
     with_maps = not (lacking := [why for run in (baseline, candidate) if (why := _no_maps(run))])
     notes += [f"attention is not compared: {why}." for why in lacking]
-    rate = gating.false_alarm_rate(baseline.folder, _asked(baseline, old), layout)
+    rate = gating.false_alarm_rate(baseline.folder, asked(baseline, old), layout)
     sides = []
     for run, name in ((baseline, old), (candidate, new)):
-        found = gating.answers(run.folder, _asked(run, name), layout, rate, with_maps)
+        found = gating.answers(run.folder, asked(run, name), layout, rate, with_maps)
         sides.append(gate_measures(name, found, layout, policy.margins, policy.local_margins, contrasts))
     return gates.compare(
         sides[0], sides[1], layout, policy, chosen_from, _is_same(baseline.models[old], candidate.models[new])
@@ -262,7 +262,7 @@ def _is_same(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return bool(was.get("sha256")) and all(was.get(k) == now.get(k) for k in decides)
 
 
-def _asked(run: KeptRun, model: str) -> gating.Asked:
+def asked(run: KeptRun, model: str) -> gating.Asked:
     entry = run.models[model]
     methods, horizon = run.config.attribution.methods, run.config.robot.horizon
     return gating.Asked(model, str(entry["task"]), float(entry["threshold"]), horizon, methods)

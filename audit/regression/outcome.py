@@ -7,7 +7,7 @@ summary.md, and the page. One function decides the verdict; everything else rend
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from audit.config import ComparisonConfig
 from audit.regression.comparing import Comparison, gate_rows
 from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED, NOT_TRIED, Confirmation
 from audit.regression.kept_run import KeptRun
+from audit.regression.wording import gate_sentence, verdict_sentence
 from audit.run_directory import run_directory, write_json
 from audit.tables import FINDING_STATES, GATES
 
 SCHEMA_VERSION = 1
 FOLDER = "comparisons"  # below paths.outputs
+PAGE = Path("report", "index.html")  # in a comparison's directory
 OK, REGRESSION, INCONCLUSIVE = 0, 3, 4
 
 # the finished folder, and the runs compared -> a page in it; given by the command line
@@ -35,7 +37,7 @@ WritePage = Callable[[Path, Path, Path], None]
 class Outcome:
     """A judged comparison. reason: why the verdict is not what the gates alone would say; '' where it is.
 
-    diagnosis: what would explain an alarm, a sentence each.
+    diagnosis: what would explain an alarm, a sentence each. rules: what it was judged by, of ComparisonConfig.
     """
 
     comparison: Comparison
@@ -44,6 +46,7 @@ class Outcome:
     exit_code: int
     reason: str = ""
     diagnosis: tuple[str, ...] = ()
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
 
 def outcome_of(
@@ -62,7 +65,7 @@ def outcome_of(
     elif verdict == gates.REGRESSION and confirmation.state == NOT_TRIED and config.confirm:
         verdict, code = gates.INCONCLUSIVE, INCONCLUSIVE
         reason = f"an alarm was raised and could not be tried on fresh scenes: {confirmation.reason}"
-    return Outcome(comparison, confirmation, verdict, code, reason, tuple(diagnosis))
+    return Outcome(comparison, confirmation, verdict, code, reason, tuple(diagnosis), asdict(config))
 
 
 def gate_table(outcome: Outcome) -> pd.DataFrame:
@@ -111,6 +114,9 @@ def verdict_record(outcome: Outcome, table: pd.DataFrame, comparison_id: str) ->
         "verdict": outcome.verdict,
         "exit_code": outcome.exit_code,
         "reason": outcome.reason,
+        "sentence": verdict_sentence(
+            outcome.verdict, outcome.reason, outcome.confirmation.state, outcome.confirmation.reason, table
+        ),
         "improved": [_name(c) for c in found.all_gates if c.is_gate and c.note == gates.IMPROVED],
         "alarms": [_alarm(row) for row in gating[gating["verdict"] == gates.REGRESSION].to_dict("records")],
         "diagnosis": list(outcome.diagnosis),
@@ -126,13 +132,12 @@ def verdict_record(outcome: Outcome, table: pd.DataFrame, comparison_id: str) ->
             "reason": outcome.confirmation.reason,
             "seed": outcome.confirmation.seed,
         },
+        "rules": dict(outcome.rules),
     }
 
 
 def summary_lines(record: Mapping[str, Any], table: pd.DataFrame, folder: Path) -> list[str]:
     """The last screen, at most 15 lines: verdict, what alarmed or could not be told, findings, where it is kept."""
-    from audit.regression.exports import gate_sentence
-
     lines = [f"verdict   {record['verdict']}" + (f": {record['reason']}" if record["reason"] else "")]
     counts = ", ".join(f"{n} {v}" for v, n in record["gates"].items() if n)
     lines.append(
@@ -149,7 +154,8 @@ def summary_lines(record: Mapping[str, Any], table: pd.DataFrame, folder: Path) 
         lines.append(f"improved  {', '.join(record['improved'][:4])}")
     lines += [f"because   {said}" for said in record["diagnosis"][:2]]
     lines += [f"note      {note}" for note in record["notes"][:2]]
-    return [*lines, f"compared  {folder}"]
+    page = folder / PAGE
+    return [*lines, f"compared  {folder}", *([f"report    {page}"] if page.is_file() else [])]
 
 
 def _of_inconclusive(config: ComparisonConfig) -> int:

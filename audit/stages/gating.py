@@ -90,6 +90,14 @@ def false_alarm_rate(folder: Path, asked: Asked, layout: Layout) -> float:
     return RATE_OF[asked.task](probability, label, asked.threshold, asked.horizon)
 
 
+def matched_threshold(folder: Path, asked: Asked, layout: Layout, rate: float) -> float:
+    """At which the model gives false alarms at `rate`; NaN of a task without operating points."""
+    if asked.task not in MATCHED:
+        return float("nan")
+    probability, label, _ = _responses(folder, asked.model, layout)
+    return MATCHED[asked.task](probability, label, rate, asked.horizon)
+
+
 def _of_places(folder: Path, asked: Asked, layout: Layout, rate: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores place by place, and at the threshold that gives false alarms at `rate`; none of a task without."""
     nothing = pd.DataFrame(columns=list(_PLACE_COLUMNS)).astype({"value": float})

@@ -50,6 +50,14 @@ def test_audit_passes_settings_on_with_their_quotes(folder: Path) -> None:
     assert done.returncode == 0
 
 
+def test_regress_passes_the_checkpoint_on_and_shows_the_real_exit_code(folder: Path) -> None:
+    asked = ("regress", "-o", "environment", "CHECKPOINT=my nets/epoch=3.pt", "ARGS=seed=1 confirm=false")
+    done = make(folder, *asked, CODE="3")
+    words = ["-m", "audit", "regress", "checkpoint=my nets/epoch=3.pt", "seed=1", "confirm=false"]
+    assert done.stdout.splitlines() == [f"[{word}]" for word in words]
+    assert "exit code 3" in done.stderr.splitlines()[0]
+
+
 def test_audit_shows_the_real_exit_code(folder: Path) -> None:
     """make turns every one into 2."""
     done = make(folder, "audit", "-o", "environment", CODE="5")

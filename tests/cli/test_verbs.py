@@ -173,7 +173,7 @@ class TestReport:
     ("typed", "says"),
     [
         (["rnu"], "did you mean 'run'"),
-        (["compare"], "there is no such verb"),
+        (["diff"], "there is no such verb"),
         ([], "what is to be done?"),
         (["experiment=smoke"], "the verb comes first: scene-audit run experiment=smoke"),
         (["run", "--confg-dir", "x"], "did you mean '--config-dir'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,19 @@ def test_two_runs_that_start_in_one_second_have_two_names(tmp_path: Path) -> Non
         assert first != second
     assert first.is_dir()
     assert second.is_dir()
+
+
+def test_many_that_start_at_the_same_moment_have_a_name_each(tmp_path: Path, root: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from audit.run_directory import run_directory\n"
+        "for _ in range(40):\n"
+        "    with run_directory(Path(sys.argv[1]), 'smoke') as (folder, final): (folder / 'of').write_text(final.name)"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=root) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    found = [path for path in tmp_path.iterdir() if not path.is_symlink()]
+    assert len(found) == 120
+    assert all((path / "of").read_text() == path.name for path in found)
 
 
 def test_json_with_a_value_that_is_no_number_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,255 @@
+"""One checkpoint, judged: audited on the standing scenes, held against the golden baseline and the one before it.
+
+Both are compared where both exist: against the one before alone, a slow drift would pass for ever. What was done is
+recorded, so that asking again costs nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.analysis import gates
+from audit.config import AuditConfig
+from audit.models.checkpoint import PACKAGED, SUFFIXES, read_card, read_checkpoint
+from audit.models.errors import ModelError
+from audit.regression.auditing import Auditor, read_of_card, settings_digest, with_checkpoint
+from audit.regression.baselines import PREVIOUS, Baseline, read_baseline, run_of
+from audit.regression.comparing import compare_runs
+from audit.regression.confirming import confirm
+from audit.regression.diagnosing import diagnose
+from audit.regression.kept_run import KeptRun, open_run
+from audit.regression.ledger import BROKEN, DONE, Held, Key, Ledger, Record, comparison_digest
+from audit.regression.outcome import FOLDER, WritePage, gate_table, outcome_of, verdict_record, write_outcome
+from audit.regression.wording import gate_sentence
+from audit.schema import ConfigError
+from scenes.table import TableError
+
+GOLDEN = "golden"
+NO_BASELINE, INSUFFICIENT = "no baseline", "insufficient coverage"
+USAGE, COVERAGE = 2, 5
+# exit codes and verdicts, the worst first
+_CODES = (3, 4, COVERAGE, 0)
+_VERDICTS = (gates.REGRESSION, gates.INCONCLUSIVE, INSUFFICIENT, gates.PASS)
+_SHOWN = 3  # alarms of a comparison that are printed
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What every checkpoint goes through. config: of the audit; model: of which the checkpoints are. say: where a line
+    about waiting goes."""
+
+    config: AuditConfig
+    model: str
+    auditor: Auditor
+    write_page: WritePage | None = None
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+
+    @property
+    def outputs(self) -> Path:
+        return Path(self.config.paths.outputs)
+
+    def of(self, checkpoint: str) -> AuditConfig:
+        return with_checkpoint(self.config, self.model, checkpoint)
+
+    def golden(self) -> Baseline | None:
+        return read_baseline(Path(self.config.paths.baselines), self.config.comparison.golden)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A checkpoint's record. is_known: it was there already, and nothing was done."""
+
+    record: Record
+    is_known: bool
+
+
+def regress(checkpoint: str, suite: Suite, ledger: Ledger, wait: bool = True) -> Judged | None:
+    """Judge a checkpoint file, unless that was done. None where another process is at it and `wait` is false.
+
+    Raises ModelError where the file cannot be read at all, ConfigError where the golden baseline cannot be had or the
+    file or a run changed meanwhile; then nothing is recorded.
+    """
+    own, golden = suite.of(checkpoint), suite.golden()
+    key = key_of(checkpoint, own, golden)
+    if (known := _known(ledger, key)) is not None:
+        return Judged(known, True)
+    with ledger.held(key, wait, suite.say) as is_ours:
+        if not is_ours:
+            return None
+        if (known := _known(ledger, key)) is not None:  # the other process has done it
+            return Judged(known, True)
+        try:
+            record = _judged(checkpoint, key, own, golden, suite, ledger)
+        except FileNotFoundError as error:
+            raise ConfigError(f"{error.filename or error} is gone; run the same command again") from error
+        return Judged(ledger.write(record), False)
+
+
+def key_of(checkpoint: str, config: AuditConfig, golden: Baseline | None) -> Key:
+    """What the record of a checkpoint is kept under. Raises ModelError where the file cannot be read."""
+    path = Path(checkpoint).expanduser()
+    sha256 = sha256_of(checkpoint)
+    try:
+        card = read_checkpoint(checkpoint)[0].card if checkpoint.startswith(PACKAGED) else read_card(path)
+    except ModelError:  # the audit says so, and the checkpoint is broken
+        card = {}
+    return Key(sha256, settings_digest(config), comparison_digest(config.comparison, golden, read_of_card(card)))
+
+
+def sha256_of(checkpoint: str) -> str:
+    """sha256 of a checkpoint's bytes. Raises ModelError, with the nearest name where it is not there."""
+    if checkpoint.startswith(PACKAGED):
+        return read_checkpoint(checkpoint)[0].sha256
+    path = Path(checkpoint).expanduser()
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"checkpoint {checkpoint}: no file of weights; they end in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        read_checkpoint(checkpoint)  # says what is the matter
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"checkpoint {checkpoint} cannot be read: {error.strerror or error}") from error
+
+
+def record_lines(judged: Judged, outputs: Path) -> list[str]:
+    """The last screen, at most 15 lines: verdict, each comparison, what alarmed, and what to do next."""
+    record = judged.record
+    again = f"; known, done {record.written[:19]}Z" if judged.is_known else ""
+    lines = [f"verdict   {record.verdict}{again}", f"weights   {record.checkpoint} {record.key.sha256[:8]}"]
+    if record.state == BROKEN:
+        return [*lines, f"because   {record.reason}"]
+    for held in record.comparisons:
+        lines.append(f"{held.against:<9} {held.verdict} against {held.baseline}: {held.sentence}")
+        lines += [f"  {alarm}" for alarm in held.alarms[: _SHOWN - 1]]
+        if len(held.alarms) >= _SHOWN:
+            lines.append(f"  and {len(held.alarms) - _SHOWN + 1} more")
+        lines += [f"because   {said}" for said in held.diagnosis[:1]]
+        lines.append(f"compared  {outputs / FOLDER / held.folder}")
+    lines += [f"note      {record.reason}"] if record.reason else []
+    rendered = "" if record.rendered is None else f" ({record.rendered} scenes rendered)"
+    lines.append(f"run       {outputs / record.run_id}{rendered}")
+    if not record.is_golden:
+        lines.append(f'accept    accept {record.run_id} as {record.golden} reason="..." makes it the baseline')
+    return lines
+
+
+def _known(ledger: Ledger, key: Key) -> Record | None:
+    """What was done. A broken checkpoint is tried again: that costs little, and its card or code may have changed."""
+    found = ledger.find(key)
+    return found if found is not None and found.state == DONE else None
+
+
+def _judged(
+    checkpoint: str, key: Key, own: AuditConfig, golden: Baseline | None, suite: Suite, ledger: Ledger
+) -> Record:
+    name = Path(checkpoint.removeprefix(PACKAGED)).name
+    try:
+        run = suite.auditor.audited(own)
+    except ModelError as error:
+        if sha256_of(checkpoint) != key.sha256:
+            raise _changed(checkpoint) from error
+        return Record(key, name, suite.model, BROKEN, BROKEN, USAGE, _one_line(error), golden=own.comparison.golden)
+    if run.sha256(suite.model) != key.sha256:
+        raise _changed(checkpoint)
+    held, note = _comparisons(run, key, golden, suite, ledger)
+    verdict, code = overall(held, coverage_code(run))
+    return Record(
+        key=key,
+        checkpoint=name,
+        model=suite.model,
+        state=DONE,
+        verdict=verdict,
+        exit_code=code,
+        reason=note,
+        run_id=run.run_id,
+        rendered=run.record.get("renders", {}).get("rendered"),
+        golden=own.comparison.golden,
+        is_golden=golden is not None,
+        comparisons=tuple(held),
+    )
+
+
+def _comparisons(
+    run: KeptRun, key: Key, golden: Baseline | None, suite: Suite, ledger: Ledger
+) -> tuple[list[Held], str]:
+    """What the run comes to against the golden baseline and the one before; and why not against the latter, or ''."""
+    held: list[Held] = []
+    baseline = None if golden is None else run_of(golden, suite.config.paths, suite.auditor, like=run.config)
+    if baseline is not None:
+        held.append(_held_against(GOLDEN, baseline, run, suite))
+    before = _before(key, ledger)
+    if before is None:
+        return held, ""
+    if baseline is not None and before.folder == baseline.folder:
+        return [*held, dataclasses.replace(held[0], against=PREVIOUS)], ""
+    try:
+        return [*held, _held_against(PREVIOUS, before, run, suite)], ""
+    except (ConfigError, TableError) as error:
+        return held, f"not compared with {before.run_id}, the one before: {_one_line(error)}"
+
+
+def _held_against(against: str, baseline: KeptRun, run: KeptRun, suite: Suite) -> Held:
+    """Compare, look for what explains an alarm, confirm it, and write the comparison's directory."""
+    config = suite.config
+    found = compare_runs(baseline, run, config.comparison)
+    diagnosis = diagnose(found, config, suite.auditor)
+    outcome = outcome_of(found, confirm(found, config, suite.auditor), config.comparison, diagnosis)
+    folder = write_outcome(outcome, suite.outputs, suite.write_page)
+    table = gate_table(outcome)
+    alarmed = table[table["is_gate"] & (table["verdict"] == gates.REGRESSION)]
+    return Held(
+        against=against,
+        baseline=baseline.run_id,
+        sha256=", ".join(baseline.sha256(m) for m in found.models.values()),
+        folder=folder.name,
+        verdict=outcome.verdict,
+        exit_code=outcome.exit_code,
+        sentence=verdict_record(outcome, table, folder.name)["sentence"],
+        alarms=tuple(gate_sentence(r) for r in alarmed.sort_values("difference", ascending=False).to_dict("records")),
+        diagnosis=outcome.diagnosis,
+    )
+
+
+def _before(key: Key, ledger: Ledger) -> KeptRun | None:
+    """The run of the checkpoint before this one, the newest that is still there and can be read."""
+    for record in ledger.before(key):
+        try:
+            run = open_run(ledger.outputs / record.run_id)
+            if run.sha256(record.model) == record.key.sha256 and run.config and len(run.scenes):
+                return run
+        except (ConfigError, TableError, OSError, KeyError):
+            continue
+    return None
+
+
+def coverage_code(run: KeptRun) -> int:
+    """0, or 5 where too few scenes of the run could be used. Raises ConfigError."""
+    path = run.folder / "verdict.json"
+    try:
+        verdict: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return int(verdict.get("exit_code", 0))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; run the same command again") from error
+
+
+def overall(held: list[Held], coverage: int) -> tuple[str, int]:
+    """The worst of the comparisons and of the run itself."""
+    codes = {coverage, *(h.exit_code for h in held)}
+    verdicts = {h.verdict for h in held} | ({INSUFFICIENT} if coverage == COVERAGE else set())
+    return next((v for v in _VERDICTS if v in verdicts), NO_BASELINE), next(c for c in _CODES if c in codes)
+
+
+def _changed(checkpoint: str) -> ConfigError:
+    return ConfigError(f"{checkpoint} changed while it was being audited; run the same command again")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
