@@ -92,8 +92,9 @@ def _sentence(model: str, judged: pd.DataFrame) -> str:
         row = best.iloc[0]
         percent = row["metric"] not in _NOT_PERCENT
         gain = f"{difference(row['difference'], percent)} {interval(row['ci_low'], row['ci_high'], percent)}"
+        setting = typed(model, str(row["setting"]))
         return (
-            f"{model} does better fed otherwise than configured: with {typed(model, str(row['setting']))} the score '{_title(row)}'"
+            f"{model} does better fed otherwise than configured: with {setting} the score '{_title(row)}'"
             f" changes by {gain}, and {number(row['flipped'])} of its decisions flip."
         )
     undecided = [_variant(v) for v in others.loc[~others["is_worse"], "variant"]]

@@ -30,10 +30,11 @@ from audit.regression import faults
 from audit.regression.auditing import Auditor, with_checkpoint
 from audit.regression.comparing import Comparison, asked, compare_runs, shared_cells
 from audit.regression.confirming import confirm
-from audit.regression.diagnosing import EVERYWHERE, FEEDING, PLACES, PREPROCESSING, Explanation, explanations
+from audit.regression.diagnosing import explanations
 from audit.regression.kept_run import KeptRun
 from audit.regression.outcome import Outcome, outcome_of
 from audit.regression.wording import difference, gate_name, several
+from audit.regression.worsening import EVERYWHERE, FEEDING, PLACES, PREPROCESSING, Explanation
 from audit.stages import gating
 from audit.stages.refeeding import EVEN_COLOURS
 

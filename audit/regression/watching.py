@@ -150,6 +150,8 @@ def _judge(watched: Watch, path: Path, wait: bool) -> bool:
     try:
         judged = regress(str(path), watched.suite, watched.ledger, wait)
     except _FAULTS as error:
+        if not path.exists():  # taken away meanwhile
+            return True
         # tried again at the next look: the disk, the store or the baseline may be there by then
         watched.codes.add(USAGE)
         _say(watched, path, _line(path.name, "", "not judged", " ".join(str(error).split())))

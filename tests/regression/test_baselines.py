@@ -80,6 +80,7 @@ def test_a_name_is_a_plain_file_name_that_means_nothing_else(name: str, run: Kep
     assert not (tmp_path / "baselines").exists()
 
 
+@pytest.mark.slow
 def test_many_that_accept_at_once_lose_no_reason(run: KeptRun, root: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from audit.regression.baselines import accept\n"

@@ -19,10 +19,10 @@ from audit.models.adapter import Adapter
 from audit.models.checkpoint import Checkpoint
 from audit.models.preprocessing import Preprocessing
 from audit.models.proximity_task import ProximityTask
-from audit.regression import diagnosing
+from audit.regression import diagnosing, other_feedings
 from audit.regression.comparing import compare_runs
-from audit.regression.diagnosing import EVERYWHERE, FEEDING, NO_FEEDING, NOT_FED, PLACES, PREPROCESSING, Explanation
 from audit.regression.kept_run import open_run
+from audit.regression.worsening import EVERYWHERE, FEEDING, NO_FEEDING, NOT_FED, PLACES, PREPROCESSING, Explanation
 from audit.schema import ConfigError
 from audit.tables import LABELS
 
@@ -159,8 +159,8 @@ class TestFedOtherwise:
             recipe=None,
             device="cpu",
         )
-        monkeypatch.setattr(diagnosing, "_adapter", lambda looked, config: adapter)
-        monkeypatch.setattr(diagnosing.parts, "store", lambda config: SimpleNamespace(picture=self.picture))
+        monkeypatch.setattr(other_feedings, "_adapter", lambda looked, config: adapter)
+        monkeypatch.setattr(other_feedings.parts, "store", lambda config: SimpleNamespace(picture=self.picture))
         self.labels = root / "candidate"
         return explained(TinyRun(config, says=sure), other(TinyRun(config, says=blind)), root)
 

@@ -176,6 +176,7 @@ def test_what_is_left_out_is_named_on_the_terminal(outputs: Path, capsys: pytest
     assert len(lines) <= 25
 
 
+@pytest.mark.slow
 def test_two_at_once_leave_one_whole_history(outputs: Path) -> None:
     """Real processes, which write the same files."""
     command = [sys.executable, "-m", "audit", "history", f"paths.outputs={outputs}"]

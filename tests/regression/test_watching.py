@@ -108,6 +108,19 @@ def test_one_that_cannot_be_judged_or_breaks_our_own_code_does_not_stop_the_next
     assert "RuntimeError: shapes do not match" in capsys.readouterr().err
 
 
+def test_a_checkpoint_taken_away_meanwhile_is_no_fault(
+    folder: Path, small_suite: Suite, auditor: CopyingAuditor
+) -> None:
+    class Rotating:
+        def audited(self, config: object) -> object:
+            (folder / "a.safetensors").unlink(missing_ok=True)
+            return auditor.audited(config)  # type: ignore[arg-type]
+
+    code, said = watched(folder, dataclasses.replace(small_suite, auditor=Rotating()))
+    assert code == 0
+    assert [line.split("  ")[0] for line in said] == ["b.safetensors"]
+
+
 def test_the_worst_exit_code_is_returned(folder: Path, small_suite: Suite, auditor: CopyingAuditor) -> None:
     auditor.faulty = ("a.safetensors",)
     code, said = watched(folder, small_suite)
@@ -247,7 +260,7 @@ def test_a_regress_that_is_killed_leaves_no_record_and_the_next_one_does_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["40k", "400k"])  # full in the audit, and in the comparison or the record after it
+@pytest.mark.parametrize("size", ["40k", "400k"])  # full at the first table, and at the page
 def test_a_full_disk_is_one_line_and_no_half_record(
     size: str, tmp_path: Path, small_store: Path, small_run: Path
 ) -> None:
