@@ -206,7 +206,7 @@ class ComparisonConfig:
     power: float = 0.8  # with which the minimum detectable effect would be found
     min_blocks: int = 8  # usable blocks below which a gate is inconclusive
     confirm: bool = True  # an alarm is tried again on fresh scene seeds before it counts
-    confirm_seeds: int = 24  # fresh scene seeds of each set
+    confirm_seeds: int | None = None  # fresh scene seeds of each set; null: as many as the design has
     diagnose: bool = True  # after an alarm, feed the candidate otherwise to see whether that explains it
     inconclusive: str = "warn"  # exit code of an inconclusive verdict: warn 0, fail 4
     golden: str = "golden"  # the accepted baseline that `regress` and `watch` compare with, by name

@@ -418,7 +418,7 @@ GATES = Table(  # compare: candidate against baseline, gate by gate; positive di
         "fresh_low": "float",
         "fresh_high": "float",
         "fresh_p": "float",  # after Holm over the alarms
-        "confirmed": "str",  # confirmed, not confirmed, not tried; empty without an alarm
+        "confirmed": "str",  # confirmed, not confirmed (refuted), undecided, not tried; empty without an alarm
     },
 )
 

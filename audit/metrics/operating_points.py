@@ -42,7 +42,7 @@ def false_alarm_rate(events: Events) -> float:
 
 
 def threshold_for(probability: Floats, label: Integers, rate: float, horizon: int) -> float:
-    """The lowest threshold at which at most `rate` of the clear sensors alarm; 1 at most.
+    """The lowest threshold at which at most `rate` of the clear sensors alarm; above 1 where answers of 1 must not.
 
     Thresholds lie just above an answer, so networks that answer alike get the same, whatever their own threshold was.
     """
@@ -51,7 +51,7 @@ def threshold_for(probability: Floats, label: Integers, rate: float, horizon: in
     if allowed >= len(highest):
         return 0.0
     falling = np.sort(highest)[::-1]
-    return float(min(np.nextafter(falling[allowed], np.inf), 1.0))
+    return float(np.nextafter(falling[allowed], np.inf))
 
 
 def _own_rate(probability: Floats, label: Integers, threshold: float, horizon: int) -> float:

@@ -154,7 +154,8 @@ def _on_disk(name: str) -> Path:
     if not beside.is_dir():
         raise ModelError(f"checkpoint {name} is not there: its folder does not exist")
     weights = [f.name for f in beside.iterdir() if f.suffix in SUFFIXES]
-    raise ModelError(f"checkpoint {name} is not there: {nearest(path.name, weights)}")
+    hint = nearest(path.name, weights) if weights else "its folder holds no checkpoint"
+    raise ModelError(f"checkpoint {name} is not there: {hint}")
 
 
 def _sibling(file: Traversable, name: str) -> Traversable | None:

@@ -97,9 +97,9 @@ def only_model(config: AuditConfig, model: str | None = None) -> str:
     raise ConfigError(f"of which model is the checkpoint? choose one with model=NAME: {', '.join(config.models)}")
 
 
-def fresh(config: AuditConfig, seed: int, seeds: int) -> AuditConfig:
+def fresh(config: AuditConfig, seed: int, seeds: int | None) -> AuditConfig:
     """The same audit on other scenes, answers alone: no maps but the primary method's, no checks."""
-    designs = {name: dataclasses.replace(d, seeds=seeds, keep={}) for name, d in config.designs.items()}
+    designs = {n: dataclasses.replace(d, seeds=seeds or d.seeds, keep={}) for n, d in config.designs.items()}
     return dataclasses.replace(
         config,
         seed=seed,

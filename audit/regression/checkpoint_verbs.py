@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from audit.analysis.gates import REGRESSION
+from audit.analysis.verdict import UNFIT
 from audit.config import AuditConfig
 from audit.regression.auditing import Auditor, only_model
 from audit.regression.baselines import accept as accept_run
 from audit.regression.baselines import checked_name, read_baseline
-from audit.regression.kept_run import open_run
-from audit.regression.ledger import Ledger
+from audit.regression.kept_run import KeptRun, open_run
+from audit.regression.ledger import DONE, Ledger
 from audit.regression.outcome import WritePage
 from audit.regression.regressing import COVERAGE, Suite, coverage_code, record_lines, regress
 from audit.regression.sides import find_folder
@@ -71,13 +74,24 @@ def accept(arguments: Sequence[str], compose: Composer) -> tuple[list[str], int]
         raise ConfigError(f"{words.own['0']}: neither a run directory, nor the name of one in {outputs}")
     run, old = open_run(found), read_baseline(folder, name)
     kept = accept_run(run, name, words.own.get("reason", ""), folder)
-    weights = ", ".join(f"{model} {digest[:8]}" for model, digest in kept.digests.items())
+    weights = ", ".join(f"{m} {run.models[m].get('checkpoint')} {digest[:8]}" for m, digest in kept.digests.items())
     lines = [f"accepted  {run.run_id} as {name}: {weights}"]
     if old is not None:
         lines.append(f"replaced  {old.run_id}, accepted {old.entry['accepted'][:10]}: {old.entry['reason']}")
     if coverage_code(run) == COVERAGE:
         lines.append("note      too few of its scenes could be used; what they would show is not compared")
+    lines += [f"note      {said}" for said in _doubts(run, outputs)]
     return [*lines, f"kept      {folder / name}.json; put it under version control"], 0
+
+
+def _doubts(run: KeptRun, outputs: Path) -> Iterator[str]:
+    """What speaks against a run as a baseline: it is accepted all the same, since a reason was given."""
+    models = json.loads((run.folder / "verdict.json").read_text("utf-8")).get("models", {})
+    for name in (n for n, m in models.items() if m.get("verdict") == UNFIT):
+        yield f"{name} is unfit at control in this run"
+    judged = [r for r in Ledger(outputs).all() if r.run_id == run.run_id and r.state == DONE]
+    if judged and judged[-1].verdict == REGRESSION:
+        yield "its checkpoint was judged a regression"
 
 
 def _suite(config: AuditConfig, words: Words, auditor: Auditor, write_page: WritePage | None) -> Suite:

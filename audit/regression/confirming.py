@@ -1,6 +1,7 @@
 """Confirming: an alarm is tried again on fresh scene seeds, for both checkpoints, before it counts.
 
-The gates that alarmed are judged again, alone, Holm over them. What was picked out of many on the standing scenes is
+The gates that alarmed are judged again, alone, Holm over them. Fresh scenes that show a gate to be within its margin
+refute its alarm; that they do not show it again does not. What was picked out of many on the standing scenes is
 not picked on the fresh ones; and over a year of nightly runs it is this that keeps false alarms rare.
 """
 
@@ -20,7 +21,7 @@ from audit.schema import ConfigError
 from scenes.design import DesignError, derive_seed
 from scenes.renderer import RenderError
 
-CONFIRMED, NOT_CONFIRMED, NOT_TRIED = "confirmed", "not confirmed", "not tried"
+CONFIRMED, NOT_CONFIRMED, UNDECIDED, NOT_TRIED = "confirmed", "not confirmed", "undecided", "not tried"
 FOLDER = Path("comparisons", "fresh")  # below the outputs: runs on fresh seeds, apart from the audits
 
 
@@ -49,8 +50,18 @@ def confirm(found: Comparison, config: AuditConfig, auditor: Auditor) -> Confirm
         second = compare_runs(pair[0], pair[1], config.comparison, only=found.alarms)
     except (ConfigError, DesignError, ModelError, RenderError) as error:
         return Confirmation(NOT_TRIED, str(error), seed)
-    is_confirmed = any(c.verdict == gates.REGRESSION for c in second.all_gates)
-    return Confirmation(CONFIRMED if is_confirmed else NOT_CONFIRMED, "", seed, second)
+    return Confirmation(*_said(second), seed, second)
+
+
+def _said(second: Comparison) -> tuple[str, str]:
+    """What fresh scenes say of the alarms: any again, all refuted (shown to be within their margins), or neither."""
+    verdicts = {c.verdict for c in second.all_gates}
+    if gates.REGRESSION in verdicts:
+        return CONFIRMED, ""
+    if verdicts == {gates.PASS}:
+        return NOT_CONFIRMED, ""
+    blocks = max((c.n for c in second.all_gates), default=0)
+    return UNDECIDED, f"{blocks} scene seeds tell neither; more by comparison.confirm_seeds"
 
 
 def _sides(found: Comparison) -> tuple[tuple[KeptRun, tuple[str, ...]], tuple[KeptRun, tuple[str, ...]]]:

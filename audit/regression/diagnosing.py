@@ -3,7 +3,8 @@
 In the order in which they are said, of each model that alarmed, and last what explains nothing:
 - preprocessing: the runs feed it differently. With equal weights there is nothing else to look for.
 - feeding: a single change of its preprocessing takes the worsening away (audit.regression.other_feedings).
-- place: all places that alarmed, while no other is worse for certain. Where it is no such matter of few places: at how
+- place: all places that alarmed, while no other is worse for certain; where none did, since each has few blocks (a
+  classifier's objects), those whose interval lies beyond the margin. Where it is no such matter of few places: at how
   many places, and in how many conditions, it is worse; everywhere, where that is more than half of the places for
   certain and three quarters of the conditions in the mean.
 """
@@ -74,8 +75,10 @@ def _places(looked: Looked) -> list[Explanation]:
     alarmed = [w for w in every if any(c.verdict == gates.REGRESSION for c in rows if c.gate.where == w)]
     certain = [w for w in every if any(c.difference[1] > 0 for c in rows if c.gate.where == w)]
     words = ("object", "objects") if looked.layout.objects else ("sensor", "sensors")
-    if alarmed and len(alarmed) < len(every) and set(certain) <= set(alarmed):
-        return [_confined(looked, rows, alarmed, words)]
+    beyond = [w for w in every if any(c.difference[1] > c.margin for c in rows if c.gate.where == w)]
+    at_fault = alarmed or beyond
+    if at_fault and len(at_fault) < len(every) and set(certain) <= set(at_fault):
+        return [_confined(looked, rows, at_fault, words)]
     condition, of = _worse_conditions(looked)
     spread = f"in {condition} of {several(of, ('condition', 'conditions'))}"
     if not every:

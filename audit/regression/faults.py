@@ -1,7 +1,7 @@
 """Planted faults: what is done to a checkpoint, or to how it is fed, so that a comparison has something to find.
 
 All work on the weights of a network that is loaded already, whatever file they came from. Where a network has not got
-what a fault is about, ModelError says so.
+what a fault is about, NotMade says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from torch import nn
 from audit.config import DesignConfig, PreprocessingConfig
 from audit.metrics.cells import SENSORS
 from audit.models.adapter import Adapter, network
-from audit.models.errors import ModelError
 
 State = dict[str, torch.Tensor]
 
@@ -27,6 +26,10 @@ DEAD = -20.0  # logit of an output that never answers
 MIDDLE, UNIT = (0.5, 0.25), (0.0, 1.0)  # mean and std of a fixed normalisation, the same of all channels
 WARM = "warm"  # level of light_color: a lamp of 2700 K
 _SEED = 20190827
+
+
+class NotMade(ValueError):
+    """A network that has not got what a fault is about, to be read after the fault's name."""
 
 
 def weights_of(adapter: Adapter) -> State:
@@ -60,7 +63,7 @@ def with_swapped_channels(adapter: Adapter) -> State:
             key = f"{name}.weight" if name else "weight"
             state[key] = state[key].flip(1).contiguous()
             return state
-    raise ModelError("no convolution reads the picture's three channels")
+    raise NotMade("no convolution reads the picture's three channels")
 
 
 def with_dead_place(adapter: Adapter, place: str, others: Sequence[str]) -> State:
@@ -72,10 +75,10 @@ def with_dead_place(adapter: Adapter, place: str, others: Sequence[str]) -> Stat
         if isinstance(module, nn.Linear | nn.Conv2d) and not adapter.task.refusal(module.weight.shape[0])
     }
     if not layers:
-        raise ModelError("no layer has an output for each answer")
+        raise NotMade("no layer has an output for each answer")
     name, layer = list(layers.items())[-1]
     if layer.bias is None:
-        raise ModelError(f"its last layer, {name}, has no bias")
+        raise NotMade(f"its last layer, {name}, has no bias")
     rows = _outputs_of(adapter, place, others, layer.weight.shape[0])
     prefix = f"{name}." if name else ""
     state[f"{prefix}weight"][rows] = 0.0
@@ -110,5 +113,5 @@ def _outputs_of(adapter: Adapter, place: str, others: Sequence[str], width: int)
     classes = adapter.task.classes
     taken = {i for other in others for i in classes.get(other, ())}
     if not (own := [i for i in classes.get(place, ()) if i not in taken]):
-        raise ModelError(f"every class of {place} counts for another object too")
+        raise NotMade(f"every class of {place} counts for another object too")
     return own

@@ -18,7 +18,7 @@ from audit.analysis import gates
 from audit.analysis.finding_states import STATES
 from audit.config import ComparisonConfig
 from audit.regression.comparing import Comparison, gate_rows
-from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED, NOT_TRIED, Confirmation
+from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED, NOT_TRIED, UNDECIDED, Confirmation
 from audit.regression.kept_run import KeptRun
 from audit.regression.wording import gate_sentence, verdict_sentence
 from audit.run_directory import run_directory, write_json
@@ -56,12 +56,16 @@ def outcome_of(
     diagnosis: Sequence[str] = (),
 ) -> Outcome:
     """The verdict. A regression counts once it is confirmed on fresh scenes, or where that was switched off; one that
-    fresh scenes do not show is inconclusive; one that could not be tried again is never waved through: exit code 4."""
+    they refute is inconclusive. One on which they say neither, or that could not be tried again, is inconclusive too
+    but never waved through: exit code 4."""
     verdict, reason = comparison.verdict, ""
     code = {gates.PASS: OK, gates.REGRESSION: REGRESSION}.get(verdict, _of_inconclusive(config))
     if verdict == gates.REGRESSION and confirmation.state == NOT_CONFIRMED:
         verdict, code = gates.INCONCLUSIVE, _of_inconclusive(config)
-        reason = "an alarm was raised on the standing scenes and not confirmed on fresh ones"
+        reason = "an alarm was raised on the standing scenes, and fresh ones show it to be within the margins"
+    elif verdict == gates.REGRESSION and confirmation.state == UNDECIDED:
+        verdict, code = gates.INCONCLUSIVE, INCONCLUSIVE
+        reason = f"an alarm was raised, and fresh scenes neither confirm nor refute it: {confirmation.reason}"
     elif verdict == gates.REGRESSION and confirmation.state == NOT_TRIED and config.confirm:
         verdict, code = gates.INCONCLUSIVE, INCONCLUSIVE
         reason = f"an alarm was raised and could not be tried on fresh scenes: {confirmation.reason}"
@@ -80,7 +84,8 @@ def gate_table(outcome: Outcome) -> pd.DataFrame:
         again = fresh.get((model, c.gate))
         if c.verdict != gates.REGRESSION:
             continue
-        table.loc[i, "confirmed"] = NOT_CONFIRMED if again is None or again.verdict != gates.REGRESSION else CONFIRMED
+        states = {gates.REGRESSION: CONFIRMED, gates.PASS: NOT_CONFIRMED}
+        table.loc[i, "confirmed"] = UNDECIDED if again is None else states.get(again.verdict, UNDECIDED)
         if again is not None:
             table.loc[i, list(names)] = again.difference
             table.loc[i, "fresh_p"] = again.p_holm

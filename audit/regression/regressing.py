@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.analysis import gates
-from audit.config import AuditConfig
+from audit.config import AuditConfig, ComparisonConfig
 from audit.models.checkpoint import PACKAGED, SUFFIXES, read_card, read_checkpoint
 from audit.models.errors import ModelError
 from audit.regression.auditing import Auditor, read_of_card, settings_digest, with_checkpoint
@@ -29,6 +29,7 @@ from audit.regression.ledger import BROKEN, DONE, Held, Key, Ledger, Record, com
 from audit.regression.outcome import FOLDER, WritePage, gate_table, outcome_of, verdict_record, write_outcome
 from audit.regression.wording import gate_sentence
 from audit.schema import ConfigError
+from scenes.design import nearest
 from scenes.table import TableError
 
 GOLDEN = "golden"
@@ -59,7 +60,14 @@ class Suite:
         return with_checkpoint(self.config, self.model, checkpoint)
 
     def golden(self) -> Baseline | None:
-        return read_baseline(Path(self.config.paths.baselines), self.config.comparison.golden)
+        """The accepted baseline, None where there is none yet. Raises ConfigError for another name than the default
+        that nothing was accepted as: a misspelt one would compare nothing for ever."""
+        name, folder = self.config.comparison.golden, Path(self.config.paths.baselines)
+        found = read_baseline(folder, name)
+        if found is None and name != ComparisonConfig.golden:
+            there = [path.stem for path in folder.glob("*.json")]
+            raise ConfigError(f"comparison.golden={name}: no such baseline in {folder}; {nearest(name, there)}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,9 @@ def regress(checkpoint: str, suite: Suite, ledger: Ledger, wait: bool = True) ->
             record = _judged(checkpoint, key, own, golden, suite, ledger)
         except FileNotFoundError as error:
             raise ConfigError(f"{error.filename or error} is gone; run the same command again") from error
-        return Judged(ledger.write(record), False)
+        before = ledger.find(key) if record.state == BROKEN else None  # as broken as it was before
+        is_known = before is not None and (before.state, before.reason) == (BROKEN, record.reason)
+        return Judged(ledger.write(record), is_known)
 
 
 def key_of(checkpoint: str, config: AuditConfig, golden: Baseline | None) -> Key:
@@ -126,7 +136,10 @@ def record_lines(judged: Judged, outputs: Path) -> list[str]:
     lines = [f"verdict   {record.verdict}{again}", f"weights   {record.checkpoint} {record.key.sha256[:8]}"]
     if record.state == BROKEN:
         return [*lines, f"because   {record.reason}"]
-    for held in record.comparisons:
+    for i, held in enumerate(record.comparisons):
+        if held.folder in [c.folder for c in record.comparisons[:i]]:
+            lines.append(f"{held.against:<9} the same run as {record.comparisons[0].against}")
+            continue
         lines.append(f"{held.against:<9} {held.verdict} against {held.baseline}: {held.sentence}")
         lines += [f"  {alarm}" for alarm in held.alarms[: _SHOWN - 1]]
         if len(held.alarms) >= _SHOWN:
@@ -185,6 +198,8 @@ def _comparisons(
     baseline = None if golden is None else run_of(golden, suite.config.paths, suite.auditor, like=run.config)
     if baseline is not None:
         held.append(_held_against(GOLDEN, baseline, run, suite))
+        if baseline.sha256(suite.model) == key.sha256:  # it is the accepted one: what came before it is settled
+            return held, ""
     before = _before(key, ledger)
     if before is None:
         return held, ""

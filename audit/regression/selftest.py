@@ -25,7 +25,6 @@ from audit.config import AuditConfig
 from audit.loading import load_models
 from audit.metrics.operating_points import MATCHED_METRIC
 from audit.models.adapter import Adapter
-from audit.models.errors import ModelError
 from audit.regression import faults
 from audit.regression.auditing import Auditor, with_checkpoint
 from audit.regression.comparing import Comparison, asked, compare_runs, shared_cells
@@ -137,7 +136,7 @@ def self_test(config: AuditConfig, model: str, command: str, say: Say) -> Iterat
         for fault, expected, attempt in FAULTS:
             try:
                 found, is_as_expected = attempt(bench)
-            except ModelError as error:
+            except faults.NotMade as error:
                 yield Result(fault, expected, "", True, str(error))
             else:
                 yield Result(fault, expected, found, is_as_expected)
@@ -171,7 +170,7 @@ def _dead(bench: Bench) -> tuple[str, bool]:
     faulty = bench.faulty("dead", faults.with_dead_place(bench.adapter, place, others))
     outcome, because = bench.compared(bench.original(), faulty)
     alarmed = {g.where for found in outcome.comparison.alarms.values() for g in found if g.kind == PLACE}
-    named = [e for e in because if e.kind == PLACES and e.names == (place,)] if alarmed == {place} else []
+    named = [e for e in because if e.kind == PLACES and e.names == (place,)] if alarmed <= {place} else []
     found, is_found = _judged(outcome, because, named)
     return f"{place} was dead: {found}", is_found
 
@@ -229,7 +228,7 @@ def _weakest_place(bench: Bench) -> tuple[str, list[str]]:
     metric = MATCHED_METRIC.get(bench.adapter.task.name, "top1")
     own = [c for c in rows if c.gate.metric == metric and c.n]
     if not own:
-        raise ModelError("the suite tells no places apart")
+        raise faults.NotMade("the suite tells no places apart")
     is_lower = metric in MATCHED_METRIC.values()
     weakest = min(own, key=lambda c: (c.n, c.baseline if is_lower else -c.baseline)).gate.where
     return weakest, [c.gate.where for c in own if c.gate.where != weakest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ class Words:
     def needed(self, name: str, example: str) -> str:
         """Raises ConfigError where the word is not there."""
         if not self.own.get(name):
-            raise ConfigError(f"{name}= is missing: {example}")
+            typed = difflib.get_close_matches(name, [s.partition("=")[0] for s in self.settings], 1)
+            hint = f"; {typed[0]}= is none of its words" if typed else ""
+            raise ConfigError(f"{name}= is missing: {example}{hint}")
         return self.own[name]
 
     @property

@@ -173,11 +173,12 @@ def _judge(watched: Watch, path: Path, wait: bool) -> bool:
 def judged_line(name: str, judged: Judged, outputs: Path) -> str:
     """One line: name, weights, verdict, and where the worst comparison lies."""
     record = judged.record
+    known = " (known)" if judged.is_known else ""
     if record.state == BROKEN:
-        return _line(name, record.key.sha256, record.verdict, record.reason)
+        return _line(name, record.key.sha256, record.verdict + known, record.reason)
     worst = sorted(record.comparisons, key=lambda c: _WORST_FIRST.index(c.exit_code))
     folder = next((outputs / FOLDER / c.folder for c in worst if c.folder), outputs / record.run_id)
-    return _line(name, record.key.sha256, record.verdict + (" (known)" if judged.is_known else ""), str(folder))
+    return _line(name, record.key.sha256, record.verdict + known, str(folder))
 
 
 def seconds(typed: str, key: str) -> float:

@@ -191,7 +191,7 @@ class TestTheVerb:
         for i, typed in enumerate((str(run.folder), run.run_id, "latest")):
             code, out, _ = self.said(capsys, tmp_path, typed, "as", f"b{i}", "reason=it is good enough")
             assert code == 0
-            assert f"{run.run_id} as b{i}: proximity {run.sha256('proximity')[:8]}" in out
+            assert f"{run.run_id} as b{i}: proximity released.safetensors {run.sha256('proximity')[:8]}" in out
             found = read_baseline(tmp_path / "baselines", f"b{i}")
             assert found is not None
             assert found.entry["reason"] == "it is good enough"

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_runs import BLOCKS, MODEL, TinyRun, other, settings
+from tiny_runs import MODEL, TinyRun, other, settings
 from torch import nn
 
 from audit import parts
+from audit.analysis.gate_measures import PLACE
+from audit.analysis.gates import INCONCLUSIVE
 from audit.config import AuditConfig
 from audit.models.adapter import Adapter
 from audit.models.checkpoint import Checkpoint
@@ -63,6 +65,17 @@ class TestWithoutTheWeights:
         assert found.names == ("centre",)
         assert "only sensor centre is worse" in found.sentence
         assert "the others answer as before" in found.sentence
+
+    def test_a_place_with_too_few_scenes_for_an_alarm_of_its_own_is_named_too(
+        self, run: TinyRun, tmp_path: Path
+    ) -> None:
+        candidate = other(run, says=lambda s, light, b: blind(s, light, b) if s == "centre" else sure(s, light, b))
+        sides = [open_run(r.write(tmp_path / str(i))) for i, r in enumerate((run, candidate))]
+        found = compare_runs(sides[0], sides[1], run.config.comparison)
+        rows = [replace(c, verdict=INCONCLUSIVE) if c.gate.kind == PLACE else c for c in found.all_gates]
+        said = of(PLACES, list(diagnosing.explanations(replace(found, compared={MODEL: rows}), run.config)))
+        assert said is not None
+        assert said.names == ("centre",)
 
     def test_what_is_worse_at_all_sensors_and_lights_is_said_to_be_everywhere(
         self, run: TinyRun, tmp_path: Path
@@ -126,10 +139,11 @@ def at_three_sensors(red: torch.Tensor) -> torch.Tensor:
     return logits.flatten(1)
 
 
-def at_all_sensors(red: torch.Tensor) -> torch.Tensor:
-    """Whatever is there, once anything is red."""
-    is_right_order = bool((red > 0.4).any())
-    return torch.full((len(red), 155), 8.0 if is_right_order else -8.0)
+def with_false_alarms(red: torch.Tensor) -> torch.Tensor:
+    """The same, and at the other two an alarm in one cell, whatever is there, once anything is red."""
+    logits = at_three_sensors(red).reshape(len(red), 31, 5)
+    logits[:, 5, 3:] = 8.0 if bool((red > 0.4).any()) else -8.0
+    return logits.flatten(1)
 
 
 class TestFedOtherwise:
@@ -185,7 +199,7 @@ class TestFedOtherwise:
     def test_one_that_trades_misses_for_false_alarms_explains_nothing(
         self, config: AuditConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = self.found(config, at_all_sensors, tmp_path, monkeypatch)
+        found = self.found(config, with_false_alarms, tmp_path, monkeypatch)
         assert of(FEEDING, found) is None
         none = of(NO_FEEDING, found)
         assert none is not None
@@ -196,7 +210,3 @@ class TestFedOtherwise:
         assert fed.models[MODEL].preprocessing.channels == "rgb"
         with pytest.raises(ConfigError):
             settings("preprocessing.channels=rgb")
-
-
-def test_there_are_enough_scene_seeds_here_to_tell() -> None:
-    assert BLOCKS // 2 >= 16

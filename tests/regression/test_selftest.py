@@ -17,7 +17,6 @@ from audit.config import AuditConfig, DesignConfig, PreprocessingConfig
 from audit.loading import load_models
 from audit.models.adapter import Adapter
 from audit.models.checkpoint import read_checkpoint
-from audit.models.errors import ModelError
 from audit.regression import faults, selftest, selftest_verb
 from audit.regression.selftest import Result
 from tests.analysis.synthetic_run import jitter
@@ -79,13 +78,13 @@ class TestFaults:
 
     def test_a_network_without_a_convolution_has_no_channels_to_swap(self, adapter: Adapter) -> None:
         dense = dataclasses.replace(adapter, module=nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 80, 155)))
-        with pytest.raises(ModelError, match="no convolution reads"):
+        with pytest.raises(faults.NotMade, match="no convolution reads"):
             faults.with_swapped_channels(dense)
         faults.with_dead_place(dense, "left", [])
 
     def test_a_network_whose_answers_come_from_no_layer_has_no_place_to_kill(self, adapter: Adapter) -> None:
         bare = dataclasses.replace(adapter, module=nn.Flatten())
-        with pytest.raises(ModelError, match="no layer has an output for each answer"):
+        with pytest.raises(faults.NotMade, match="no layer has an output for each answer"):
             faults.with_dead_place(bare, "left", [])
 
     @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ class TestVerb:
 
 def test_a_fault_that_cannot_be_made_is_said_and_the_others_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_made(bench: selftest.Bench) -> tuple[str, bool]:
-        raise ModelError("no convolution reads the picture's three channels")
+        raise faults.NotMade("no convolution reads the picture's three channels")
 
     def found(bench: selftest.Bench) -> tuple[str, bool]:
         assert bench.config.comparison.confirm is False
@@ -154,6 +153,11 @@ def test_a_fault_that_cannot_be_made_is_said_and_the_others_are_tried(monkeypatc
     first, second = selftest.self_test(compose(["experiment=regression"]), "proximity", "selftest", print)
     assert (first.reason, first.is_as_expected) == ("no convolution reads the picture's three channels", True)
     assert (second.found, second.is_as_expected) == ("regression", True)
+
+
+def test_an_original_that_cannot_be_loaded_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["selftest", "model.checkpoint=none.pt", f"paths.store={tmp_path / 'store'}"]) == 2
+    assert "none.pt is not there" in capsys.readouterr().err
 
 
 def test_the_card_of_a_faulty_checkpoint_is_json(adapter: Adapter, tmp_path: Path) -> None:
