@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -203,5 +204,4 @@ def _models(record: ComparisonRecord, side: str) -> list[tuple[str, Sequence[tup
 
 
 def _commands(record: ComparisonRecord) -> str:
-    ids = " ".join(f"{side}={record.verdict[side]['run_id']}" for side in SIDES)
-    return f"python -m audit compare {ids}"
+    return f"python -m audit compare {shlex.join(record.verdict['again'])}"

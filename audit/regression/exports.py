@@ -174,10 +174,7 @@ def _finding_lines(record: Mapping[str, Any], states: pd.DataFrame) -> list[str]
 
 def _again(record: Mapping[str, Any]) -> list[str]:
     """The command on the runs, which stay what they are; it renders and asks nothing again but fresh scenes."""
-    words = [f"{side}={record[side]['run_id']}" for side in ("baseline", "candidate")]
-    if record["rules"].get("confirm") is False:
-        words.append("confirm=false")
-    command = _CONTROL.sub(" ", f"python -m audit compare {shlex.join(words)}")
+    command = _CONTROL.sub(" ", f"python -m audit compare {shlex.join(record['again'])}")
     fence = "`" * max(3, 1 + max((len(found) for found in re.findall("`+", command)), default=0))
     return [fence, command, fence]
 

@@ -22,6 +22,7 @@ from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED, NOT_TRIED, UND
 from audit.regression.kept_run import KeptRun
 from audit.regression.wording import gate_sentence, verdict_sentence
 from audit.run_directory import run_directory, write_json
+from audit.schema import show
 from audit.tables import FINDING_STATES, GATES
 
 SCHEMA_VERSION = 1
@@ -138,6 +139,7 @@ def verdict_record(outcome: Outcome, table: pd.DataFrame, comparison_id: str) ->
             "seed": outcome.confirmation.seed,
         },
         "rules": dict(outcome.rules),
+        "again": _again(found, outcome.rules),
     }
 
 
@@ -161,6 +163,14 @@ def summary_lines(record: Mapping[str, Any], table: pd.DataFrame, folder: Path) 
     lines += [f"note      {note}" for note in record["notes"][:2]]
     page = folder / PAGE
     return [*lines, f"compared  {folder}", *([f"report    {page}"] if page.is_file() else [])]
+
+
+def _again(found: Comparison, rules: Mapping[str, Any]) -> list[str]:
+    """What is typed for the same comparison: the runs, which stay what they are, and the rules that were typed."""
+    words = [f"baseline={found.baseline.run_id}", f"candidate={found.candidate.run_id}"]
+    shipped = asdict(ComparisonConfig())
+    typed = [k for k, v in rules.items() if not isinstance(v, dict) and v != shipped[k]]
+    return words + [f"comparison.{k}={show(rules[k])}" for k in typed]
 
 
 def _of_inconclusive(config: ComparisonConfig) -> int:

@@ -112,6 +112,7 @@ def record(verdict: str, exit_code: int, rows: pd.DataFrame, **more: Any) -> dic
         "findings": {"new": 0, "persisting": 0, "fixed": 0, "not covered": 0},
         "confirmation": confirmation,
         "rules": {"confirm": True},
+        "again": ["baseline=run-a", "candidate=run-b", "comparison.confirm_seeds=8"],
     }
     return {**plain, **more}
 
@@ -224,7 +225,7 @@ def test_the_summary_says_verdict_reason_checkpoints_gates_alarms_and_the_way_ba
     assert not any("relevance mass" in line or "centre" in line for line in lines)
     command = lines[lines.index("```") + 1]
     assert shlex.split(command)[:4] == ["python", "-m", "audit", "compare"]
-    assert shlex.split(command)[4:] == ["baseline=run-a", "candidate=run-b"]
+    assert shlex.split(command)[4:] == ["baseline=run-a", "candidate=run-b", "comparison.confirm_seeds=8"]
 
 
 def test_new_findings_come_first_ten_at_most_and_then_how_many_more() -> None:
@@ -256,6 +257,7 @@ def test_hostile_names_break_neither_tables_nor_code_and_address_nobody() -> Non
         "run_id": "a b```\n# x",
         "models": {HOSTILE: {"checkpoint": HOSTILE, "sha256": ""}},
     }
+    said["again"] = ["baseline=run-a", f"candidate={said['candidate']['run_id']}"]
     lines = markdown_summary(said, rows, states(finding("new", 1, HOSTILE))).splitlines()
     for i, line in enumerate(lines):
         if line.startswith("|---"):
