@@ -55,7 +55,8 @@ def _reserved(path: Path) -> tuple[Path, Path]:
         working = path.parent / f".{final.name}.{os.getpid()}.partial"
         if not final.exists() and not list(path.parent.glob(f".{final.name}.*.partial")):
             working.mkdir()
-            if not final.exists() and list(path.parent.glob(f".{final.name}.*.partial")) == [working]:
+            # in this order: whoever is no longer under way when the folders are listed has its place by then
+            if list(path.parent.glob(f".{final.name}.*.partial")) == [working] and not final.exists():
                 return working, final
             working.rmdir()
         final, number = path.with_name(f"{path.name}-{number}"), number + 1
