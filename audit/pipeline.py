@@ -18,7 +18,7 @@ from audit.composition import dump
 from audit.config import PICTURES, AuditConfig
 from audit.loading import Loaded, load_models
 from audit.models.adapter import Adapter
-from audit.run_directory import run_directory, write_json
+from audit.run_directory import RUN_SCHEMA, run_directory, write_json
 from audit.stages import (
     analysing,
     attending,
@@ -34,7 +34,6 @@ from audit.stages import (
 from audit.tables import FAILURES, PREPROCESSING
 from scenes.renderer import RenderOutcome
 
-RUN_SCHEMA = 1
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "statsmodels", "hydra-core", "bpy")
 
 Finish = Callable[[Path], None]

@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 
+RUN_SCHEMA = 1  # of run.json
+
 
 @contextmanager
 def run_directory(outputs: Path, name: str) -> Iterator[tuple[Path, Path]]:

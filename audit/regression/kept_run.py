@@ -14,11 +14,11 @@ import pandas as pd
 import yaml
 
 from audit.config import AuditConfig
+from audit.run_directory import RUN_SCHEMA
 from audit.schema import ConfigError, convert
 from scenes.manifest import SCENES
 from scenes.table import Table
 
-RUN_SCHEMA = 1  # of run.json, as audit.pipeline writes it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a folder of runs is read often; the same in C takes an eighth
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 import pandas as pd
 
 from audit import parts
-from audit.analysis import Analysis, ModelFacts, Sampled, analyse, merged
+from audit.analysis import Analysis, ModelFacts, analyse, merged
 from audit.attribution.engine import PICTURE
 from audit.attribution.methods import INPUT, METHODS
 from audit.config import AttributionConfig, AuditConfig
 from audit.models.adapter import Adapter
 from audit.run_directory import write_json
+from audit.stages.gating import sampled_of
 from audit.tables import (
     ATTENTION,
     CONDITION_AUC,
@@ -81,7 +82,7 @@ def _of_set(
         target=config.attribution.target,
         sanity=of_models(SANITY_VERDICT.read(folder), facts),
         partners=parts.partners(config, scene_set),
-        sampled=Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None,
+        sampled=sampled_of(design),
     )
 
 

@@ -19,6 +19,7 @@ from audit.metrics.arrays import Doubles, Integers, Texts
 from audit.metrics.operating_points import MATCHED, MATCHED_METRIC, PLACES, RATE_OF
 from audit.models.adapter import Adapter
 from audit.tables import ATTENTION, EFFECTS, GATE_VALUES, LABELS, PREDICTIONS, RESPONSES
+from scenes.design import Design
 from scenes.manifest import SCENES, of_set
 from scenes.table import Table
 
@@ -66,8 +67,12 @@ def write_gate_values(config: AuditConfig, adapters: Mapping[str, Adapter], fold
 def layout_of(config: AuditConfig, scene_set: str, scenes: pd.DataFrame) -> Layout:
     """The cells of one scene set, as its configured design arranges them."""
     design = parts.design(config, scene_set)
-    sampled = Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None
-    return lay_out(scenes, design.control, parts.partners(config, scene_set), sampled)
+    return lay_out(scenes, design.control, parts.partners(config, scene_set), sampled_of(design))
+
+
+def sampled_of(design: Design) -> Sampled | None:
+    """What the analysis must know of a sampled design; None where factors are crossed."""
+    return Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None
 
 
 def answers(folder: Path, asked: Asked, layout: Layout, rate: float = float("nan"), with_maps: bool = True) -> Answers:
