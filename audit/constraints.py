@@ -328,7 +328,8 @@ def _check_names(config: AuditConfig) -> None:
             if metric not in SPECS:
                 raise ConfigError(f"criterion.{group}.{metric}: there is no such metric; {nearest(metric, SPECS)}")
     gated = [m for m, spec in SPECS.items() if spec.direction != "neither" and set(spec.tasks) & set(SCENE_SETS)]
-    for group, names in (("margins", [*gated, *INTERVENTION_METRICS]), ("local_margins", gated)):
+    gated += INTERVENTION_METRICS
+    for group in ("margins", "local_margins"):
         for metric in getattr(config.comparison, group):
-            if metric not in names:
-                raise ConfigError(f"comparison.{group}.{metric}: no such metric is gated; {nearest(metric, names)}")
+            if metric not in gated:
+                raise ConfigError(f"comparison.{group}.{metric}: no such metric is gated; {nearest(metric, gated)}")

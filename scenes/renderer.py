@@ -140,11 +140,17 @@ class _Pool:
                 worker.close()
 
     def _start(self, scene_id: str) -> _Worker | None:
-        worker = _Worker(self.store.root)
-        reply = worker.hear(START_TIMEOUT, math.inf, self.stopping)
-        if reply.kind == "ready":
-            return worker
-        worker.close()
+        for attempt in range(self.settings.retries + 1):
+            worker = _Worker(self.store.root)
+            reply = worker.hear(START_TIMEOUT, math.inf, self.stopping)
+            if reply.kind == "ready":
+                return worker
+            killed = worker.process.poll() == -signal.SIGKILL  # where memory is short, another one may get through
+            worker.close()
+            if not killed or attempt == self.settings.retries or self.stopping.is_set():
+                break
+            with self.lock:
+                self.outcome.restarts += 1
         with self.lock:
             self.queue.appendleft((scene_id, 0.0))
         self._stop(f"a render worker does not start ({reply.reason}): run 'python -m audit doctor'")

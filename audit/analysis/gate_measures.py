@@ -2,12 +2,13 @@
 
 overall: a task metric over all scenes that show the object. matched: the same once both networks give equally many
 false alarms. intervention: what the object adds, what its shadow alone raises. place: one sensor, or one object.
-condition: under the levels of a failure condition. attention: where maps lie, which informs and never gates.
+condition: task metrics and interventions under the levels of a failure condition. attention: where maps lie, which
+informs and never gates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,12 +36,6 @@ class Gate(NamedTuple):
     metric: str
     where: str = ""
 
-    @property
-    def name(self) -> str:
-        """In words, for the terminal and for JUnit: 'sensor_miss under light=back'."""
-        joined = {PLACE: " of ", CONDITION: " under "}.get(self.kind, "")
-        return f"{self.metric}{' at equal false alarms' if self.kind == MATCHED else ''}{joined}{self.where}"
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -66,7 +61,7 @@ def is_lower_better(metric: str) -> bool:
 
 def reach(gate: Gate) -> tuple[float, float]:
     """What the gate's values can be; an intervention's effect is a difference of two shares."""
-    if gate.kind == INTERVENTION:
+    if gate.metric in INTERVENTION_METRICS:
         return -1.0, 1.0
     return bounds(gate.metric)
 
@@ -82,7 +77,7 @@ def gate_measures(
     """Gate -> (B, n): per block the values whose mean is the block's; NaN where undefined or of no concern.
 
     margins, local_margins: which metrics are gated overall, and at places and under conditions. contrasts: (metric,
-    'light=back & relation=equal') of the failure conditions that get a gate.
+    'light=back & relation=equal') of the failure conditions that get a gate; see `with_interventions`.
     """
     own = answers.attention[answers.attention["model"] == model]
     grids = measured(answers.predictions[answers.predictions["model"] == model], own, layout)
@@ -90,7 +85,8 @@ def gate_measures(
     found = {Gate(OVERALL, metric): shown[metric] for metric in margins if metric in shown}
     at_equal = _by_name(answers.matched.assign(place=""), layout)
     found |= {Gate(MATCHED, metric): _shown(v, layout) for (metric, _), v in at_equal.items() if metric in margins}
-    effects = interventions_by_block({m.metric: grid.values for m, grid in grids.items()}, layout)
+    responses = {m.metric: grid.values for m, grid in grids.items() if m.method == "-"}
+    effects = interventions_by_block(responses, layout)
     found |= {Gate(INTERVENTION, name): v[:, None] for name, v in effects.items() if name in margins}
     for (metric, place), values in _by_name(answers.places, layout).items():
         if metric in local_margins:
@@ -102,7 +98,17 @@ def gate_measures(
     for metric, contrast in contrasts:
         if metric in shown and metric in local_margins:
             found[Gate(CONDITION, metric, contrast)] = _under(shown[metric], contrast, layout)
+    caused = {c: _caused_under(responses, c, layout) for m, c in contrasts if m in INTERVENTION_METRICS}
+    for metric, contrast in contrasts:
+        if metric in local_margins and metric in caused.get(contrast, {}):
+            found[Gate(CONDITION, metric, contrast)] = caused[contrast][metric]
     return found | _attention(model, grids, answers.methods, layout)
+
+
+def with_interventions(contrasts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(metric, condition) and, for each condition once, the effects of the interventions under it."""
+    given = list(contrasts)
+    return given + [(effect, c) for c in dict.fromkeys(c for _, c in given) for effect in INTERVENTION_METRICS]
 
 
 def parsed(contrast: str) -> Contrast:
@@ -140,6 +146,18 @@ def _under(values: Floats, contrast: str, layout: Layout) -> Floats:
         return kept
     number = layout.objects.index(condition.object) if condition.object in layout.objects else -1
     return _of_object(kept, number, layout)
+
+
+def _caused_under(responses: Mapping[str, Floats], contrast: str, layout: Layout) -> dict[str, Floats]:
+    """Effect -> (B, 1) at the levels of a contrast; without those that no block shows."""
+    condition = parsed(contrast)
+    number = layout.objects.index(condition.object) if condition.object in layout.objects else -1
+    found = {}
+    for name, values in interventions_by_block(responses, layout, dict(condition.varied.levels)).items():
+        own = values[:, None] if condition.object is None else _of_object(values[:, None], number, layout)
+        if np.isfinite(own).any():
+            found[name] = own
+    return found
 
 
 def _by_name(rows: pd.DataFrame, layout: Layout) -> dict[tuple[str, str], Floats]:

@@ -120,22 +120,29 @@ def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
     }
 
 
-def interventions_by_block(values: Mapping[str, Floats], layout: Layout) -> dict[str, Floats]:
+def interventions_by_block(
+    values: Mapping[str, Floats], layout: Layout, levels: Mapping[str, str] | None = None
+) -> dict[str, Floats]:
     """What a comparison looks at: object_effect, full - ghost, what the object itself adds to the answer; and, of
     alarms, shadow_effect, ghost - empty, what its shadow alone raises. (B,) each, the mean over the block's cells that
     have the arms and cast a shadow; NaN without an obstacle. Empty where the design has no arms.
 
-    values: response -> (B, C).
+    values: response -> (B, C). levels: factor -> level of a condition, and then of its cells alone; of an effect that
+    does not depend on one of these factors (the shadow's on the relation) nothing.
     """
     response = next((r for r in COMPARED if r in values), None)
     if response is None or not has_arms(layout):
         return {}
-    found = arms(values[response], layout)
+    found, at = arms(values[response], layout), dict(levels or {})
     shadows = [i for i, level in enumerate(_levels(layout, SHADOW)) if level != NO_SHADOW]
     full, ghost = found.full[:, :, :, shadows], found.ghost[:, :, :, shadows]
     effects = {"object_effect": full - ghost}
-    if response == COMPARED[0]:
+    if response == COMPARED[0] and (not at or layout.where({**at, PRESENCE: GHOST}).any()):
         effects["shadow_effect"] = ghost - found.empty
+    if at:
+        within = np.broadcast_to(_where(layout.where(at)), layout.shape)
+        shown = _ordered(within, layout, OBJECT)[:, :, :, shadows]
+        effects = {name: effect + shown for name, effect in effects.items()}
     seen = has_obstacle(layout, response)
     return {name: np.where(seen, per_block(effect), np.nan) for name, effect in effects.items()}
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from audit.analysis import gates
 from audit.analysis.finding_states import finding_states
-from audit.analysis.gate_measures import Gate, gate_measures
+from audit.analysis.gate_measures import CONDITION, Gate, gate_measures, with_interventions
 from audit.analysis.gates import Compared, Policy
+from audit.analysis.interventions import INTERVENTION_METRICS
 from audit.analysis.layout import Layout
 from audit.config import ComparisonConfig
 from audit.regression.kept_run import KeptRun
@@ -81,7 +82,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare the models of two runs that go by one name, on the cells whose pictures are the same.
 
-    only: model -> the gates to judge, all of them without; for a second look on fresh scenes.
+    only: model -> the gates to judge, all of them without; for a second look on fresh scenes, where nothing is chosen
+    any more: conditions are those that are asked for, whether they fail there or not.
     Raises ConfigError where the runs share no model or no cell.
     """
     pairs = _paired_models(baseline, candidate)
@@ -97,7 +99,7 @@ def compare_runs(
             continue
         layout = gating.layout_of(candidate.config, scene_set, cells)
         for model in (m for m in pairs if candidate.models[m]["scene_set"] == scene_set):
-            failing = _failing(baseline, candidate, pairs[model], model)
+            failing = _failing(baseline, candidate, pairs[model], model) if only is None else _asked_for(only, model)
             rows[model] = _gates_of(baseline, candidate, pairs[model], model, layout, policy, failing, notes)
             states.append(
                 finding_states(model, *(_tables(r, m) for r, m in ((baseline, pairs[model]), (candidate, model))))
@@ -215,17 +217,23 @@ def shared_cells(baseline: KeptRun, candidate: KeptRun, scene_set: str) -> tuple
     return Shared(scene_set, len(theirs), len(ours), len(same)), same
 
 
-def _failing(
-    baseline: KeptRun, candidate: KeptRun, old: str, new: str
-) -> tuple[list[tuple[str, str]], dict[Gate, int]]:
-    """(metric, condition) of the failure conditions of both runs; those of the candidate alone were chosen by its
-    answers, out of as many contrasts as were judged."""
+def _asked_for(only: Mapping[str, Sequence[Gate]], model: str) -> Failing:
+    return [(g.metric, g.where) for g in only.get(model, ()) if g.kind == CONDITION], {}
+
+
+def _failing(baseline: KeptRun, candidate: KeptRun, old: str, new: str) -> Failing:
+    """(metric, condition) of the failure conditions of both runs, interventions included; those of the candidate alone
+    were chosen by its answers, out of as many contrasts as were judged."""
     known = _conditions(baseline.table(FAILURES), old)
     chosen = [c for c in _conditions(candidate.table(FAILURES), new) if c not in known]
     effects = candidate.table(EFFECTS)
     judged = effects[(effects["model"] == new) & (effects["test"] != "none")]
-    counts = judged.groupby("metric").size().to_dict()
-    return [*known, *chosen], {Gate("condition", m, c): int(counts.get(m, 1)) for m, c in chosen}
+    counts = (
+        dict.fromkeys(INTERVENTION_METRICS, judged["contrast"].nunique()) | judged.groupby("metric").size().to_dict()
+    )
+    contrasts, settled = with_interventions([*known, *chosen]), {c for _, c in known}
+    picked = [(m, c) for m, c in contrasts if (m, c) in chosen or (m in INTERVENTION_METRICS and c not in settled)]
+    return contrasts, {Gate(CONDITION, m, c): int(counts.get(m, 1)) for m, c in picked}
 
 
 def _conditions(failures: pd.DataFrame, model: str) -> list[tuple[str, str]]:

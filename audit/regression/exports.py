@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from audit.analysis.finding_states import STATES
-from audit.analysis.gate_measures import KINDS, Gate
+from audit.analysis.gate_measures import KINDS
 from audit.analysis.gates import IDENTICAL, IMPROVED, INCONCLUSIVE, REGRESSION
 from audit.regression.confirming import NOT_CONFIRMED
 from audit.regression.wording import Row, change, detectable, gate_name, gate_sentence, margin, number, several
@@ -78,8 +78,7 @@ def markdown_summary(record: Mapping[str, Any], table: pd.DataFrame, states: pd.
 
 
 def _case(row: Row) -> ET.Element:
-    gate = Gate(str(row["kind"]), str(row["metric"]), str(row["where"]))
-    case = _testcase(f"{row['model']}.{gate.kind}", gate.name)
+    case = _testcase(f"{row['model']}.{row['kind']}", gate_name(row))
     if row["verdict"] == REGRESSION and row["confirmed"] != NOT_CONFIRMED:
         _because(case, "failure", gate_sentence(row))
     elif row["verdict"] == REGRESSION:

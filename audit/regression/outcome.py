@@ -20,7 +20,7 @@ from audit.config import ComparisonConfig
 from audit.regression.comparing import Comparison, gate_rows
 from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED, NOT_TRIED, UNDECIDED, Confirmation
 from audit.regression.kept_run import KeptRun
-from audit.regression.wording import gate_sentence, verdict_sentence
+from audit.regression.wording import gate_name, gate_sentence, verdict_sentence
 from audit.run_directory import run_directory, write_json
 from audit.schema import show
 from audit.tables import FINDING_STATES, GATES
@@ -123,7 +123,7 @@ def verdict_record(outcome: Outcome, table: pd.DataFrame, comparison_id: str) ->
         "sentence": verdict_sentence(
             outcome.verdict, outcome.reason, outcome.confirmation.state, outcome.confirmation.reason, table
         ),
-        "improved": [_name(c) for c in found.all_gates if c.is_gate and c.note == gates.IMPROVED],
+        "improved": [gate_name(row) for row in gating[gating["note"] == gates.IMPROVED].to_dict("records")],
         "alarms": [_alarm(row) for row in gating[gating["verdict"] == gates.REGRESSION].to_dict("records")],
         "diagnosis": list(outcome.diagnosis),
         "baseline": _side(found.baseline),
@@ -177,13 +177,12 @@ def _of_inconclusive(config: ComparisonConfig) -> int:
     return INCONCLUSIVE if config.inconclusive == "fail" else OK
 
 
-def _name(compared: gates.Compared) -> str:
-    return compared.gate.name
-
-
 def _alarm(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    kept = ("model", "kind", "metric", "where", "baseline", "candidate", "difference", "ci_low", "ci_high", "confirmed")
-    return {k: (None if isinstance(row[k], float) and np.isnan(row[k]) else row[k]) for k in kept}
+    """A row of GATES for verdict.json, with its name in words; NaN, which JSON has not, is null."""
+    kept = ("model", "kind", "metric", "where", "baseline", "candidate", "difference", "ci_low", "ci_high", "margin")
+    fresh = ("confirmed", "fresh_difference", "fresh_low", "fresh_high")
+    told = {k: (None if isinstance(row[k], float) and np.isnan(row[k]) else row[k]) for k in (*kept, *fresh)}
+    return {"gate": gate_name(row), **told}
 
 
 def _side(run: KeptRun) -> dict[str, Any]:

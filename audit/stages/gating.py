@@ -11,7 +11,15 @@ import pandas as pd
 
 from audit import parts
 from audit.analysis import Sampled
-from audit.analysis.gate_measures import CONDITION, Answers, Gate, gate_measures, is_lower_better, reach
+from audit.analysis.gate_measures import (
+    CONDITION,
+    Answers,
+    Gate,
+    gate_measures,
+    is_lower_better,
+    reach,
+    with_interventions,
+)
 from audit.analysis.layout import Layout, lay_out, per_block
 from audit.analysis.objects import over_objects
 from audit.config import AuditConfig
@@ -47,7 +55,7 @@ def write_gate_values(config: AuditConfig, adapters: Mapping[str, Adapter], fold
         layout = layout_of(config, adapter.task.scene_set, shown)
         own = effects[(effects["model"] == name) & (effects["method"] == "-") & (effects["test"] != "none")]
         failing = set(zip(own.loc[own["is_failure"], "metric"], own.loc[own["is_failure"], "contrast"], strict=True))
-        contrasts = [(str(m), str(c)) for m, c in zip(own["metric"], own["contrast"], strict=True)]
+        contrasts = with_interventions((str(m), str(c)) for m, c in zip(own["metric"], own["contrast"], strict=True))
         asked = Asked(name, adapter.task.name, adapter.threshold, config.robot.horizon, config.attribution.methods)
         found = gate_measures(
             name,

@@ -10,11 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from synthetic_run import CONTROLS, no_attention, prediction_rows, scene_rows
+from synthetic_run import CONTROLS, STRATA, no_attention, prediction_rows, scene_rows
 
 from audit.analysis import gates
 from audit.analysis.finding_states import FIXED, NEW, NOT_COVERED, PERSISTING, finding_states
-from audit.analysis.gate_measures import CONDITION, MATCHED, OVERALL, PLACE, Answers, Gate, gate_measures
+from audit.analysis.gate_measures import (
+    CONDITION,
+    INTERVENTION,
+    MATCHED,
+    OVERALL,
+    PLACE,
+    Answers,
+    Gate,
+    gate_measures,
+    with_interventions,
+)
 from audit.analysis.gates import IDENTICAL, IMPROVED, INCONCLUSIVE, PASS, REGRESSION, Compared, Policy
 from audit.analysis.layout import Floats, Layout, lay_out
 from audit.analysis.power import detectable
@@ -197,6 +207,58 @@ class TestPlantedWorsening:
         )
         assert (rows[gate].verdict, rows[gate].note) == ("", "worse")
         assert gates.overall(rows.values()) == PASS
+
+
+class TestInterventionsUnderAFailureCondition:
+    """What object and shadow cause, planted to differ from light to light and from relation to relation."""
+
+    @staticmethod
+    def alarms(metric: str, levels: Mapping[str, str], block: int) -> float:
+        back = levels["light"] == "back"
+        if levels["presence"] == "object":
+            return 1.0 - 0.1 * back - 0.2 * (levels["relation"] == "equal")
+        if levels["presence"] == "ghost":
+            return 0.5 if back else 0.2
+        return 0.1
+
+    @pytest.fixture(scope="class")
+    def found(self) -> dict[Gate, Floats]:
+        scenes = scene_rows(blocks=BLOCKS)
+        nowhere = pd.DataFrame(columns=["cell_id", "metric", "place", "value"]).astype({"value": float})
+        rows = prediction_rows(scenes, self.alarms, ["sensor_alarm", MISS])
+        said = Answers(rows, nowhere, nowhere.drop(columns="place"), no_attention(), ("hires_cam",))
+        margins = {"object_effect": 0.03, "shadow_effect": 0.03}
+        contrasts = with_interventions(
+            (MISS, c)
+            for c in ("light=back", "relation=equal", "cast_shadow=none", "light=back & relation=equal", "light=back")
+        )
+        return gate_measures("net", said, lay_out(scenes, CONTROLS), margins, margins, contrasts)
+
+    @pytest.mark.parametrize(
+        ("gate", "expected"),
+        [
+            (Gate(INTERVENTION, "object_effect"), 0.7 - 0.2 / 3),
+            (Gate(INTERVENTION, "shadow_effect"), 0.175),
+            (Gate(CONDITION, "object_effect", "light=back"), 0.4 - 0.2 / 3),
+            (Gate(CONDITION, "shadow_effect", "light=back"), 0.4),
+            (Gate(CONDITION, "object_effect", "relation=equal"), 0.5),
+            (Gate(CONDITION, "object_effect", "light=back & relation=equal"), 0.2),
+        ],
+    )
+    def test_each_is_of_the_cells_of_that_condition_alone(
+        self, found: dict[Gate, Floats], gate: Gate, expected: float
+    ) -> None:
+        values = found[gate][:, 0]
+        sees = np.array([STRATA[b % len(STRATA)] == "near" for b in range(BLOCKS)])
+        assert np.isnan(values[~sees]).all()
+        assert values[sees] == pytest.approx(expected)
+
+    def test_there_is_none_where_the_effect_does_not_depend_on_the_condition_or_nothing_casts_a_shadow(
+        self, found: dict[Gate, Floats]
+    ) -> None:
+        of_shadow = {g.where for g in found if g.kind == CONDITION and g.metric == "shadow_effect"}
+        assert of_shadow == {"light=back"}
+        assert not [g for g in found if g.where == "cast_shadow=none"]
 
 
 class TestWhatWouldHaveBeenFound:

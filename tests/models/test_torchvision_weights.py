@@ -115,7 +115,7 @@ def unavailable() -> WeightsUnavailable:
     start = time.monotonic()
     with pytest.raises(WeightsUnavailable) as error:
         build()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30  # the waits below would take twice that
     assert "\n" not in str(error.value)
     assert error.value.remedy == "download them elsewhere and set models.mine.checkpoint=FILE"
     assert all(part in str(error.value) for part in (error.value.reason, error.value.url, error.value.remedy))
@@ -199,7 +199,7 @@ def test_a_host_that_refuses_is_told_at_once(folder: Path, publish) -> None:
 def test_waiting_has_an_end(folder: Path, publish, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(torchvision_weights, "TIMEOUT", 0.2)
     if where == "a name that is looked up for ever":
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: time.sleep(3) or [])
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: time.sleep(60) or [])
         publish("http://nowhere.invalid/squeezenet1_1-00000000.pth")
         assert "no answer within" in unavailable().reason
         return

@@ -143,11 +143,11 @@ def test_there_is_a_test_case_for_each_gate_and_one_for_the_comparison() -> None
     found = cases(junit_xml(record("regression", 3, rows), rows))
     assert {name: outcome(case) for name, case in found.items()} == {
         "comparison: enough is shared to judge": "passed",
-        "proximity.overall: sensor_miss": "failure",
-        "proximity.overall: brier": "skipped",
-        "proximity.place: sensor_miss of centre_left": "passed",
+        "proximity.overall: missed sensors": "failure",
+        "proximity.overall: Brier score": "skipped",
+        "proximity.place: missed sensors of centre left": "passed",
     }
-    message = found["proximity.overall: sensor_miss"][0].get("message")
+    message = found["proximity.overall: missed sensors"][0].get("message")
     assert message == "proximity: missed sensors 20 % -> 35 %, worse by +15 pp [8.0, 22], margin 5.0 pp"
 
 
@@ -192,7 +192,7 @@ def test_hostile_names_stay_names_and_what_xml_cannot_hold_is_dropped() -> None:
     said = record("regression", 3, rows, comparison_id=HOSTILE, sentence=HOSTILE)
     text = junit_xml(said, rows)
     (name,) = [n for n in cases(text) if "testcase><x>" in n]
-    assert "sensor_miss under a\"b'</testcase><x>&amp;]]>" in name
+    assert "missed sensors under a\"b'</testcase><x>&amp;]]>" in name
     assert not re.search("[\x00\x08\x1b\ufffe]", text)
 
 

@@ -50,7 +50,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(root: Path) -> None:
 
 def test_a_worker_that_hangs_is_killed_and_its_scene_rendered_by_the_next(root: Path) -> None:
     stop = lambda: [p.send_signal(signal.SIGSTOP) for p in workers()] and None  # noqa: E731
-    outcome = rendered_while(root, WorkerSettings(count=1, timeout=3.0), stop)
+    outcome = rendered_while(root, WorkerSettings(count=1, timeout=8.0), stop)
     assert outcome.failed == {}
     assert outcome.restarts == 1
 

@@ -120,10 +120,12 @@ def test_a_worker_killed_from_outside_is_said_so_once_it_was_tried_again(root: P
     stop = threading.Event()
 
     def killing() -> None:
+        claims = Claims(root)
         while not stop.wait(0.1):
+            with claims.held(LONG.scene_id) as free:
+                amid_it = not free  # a worker has the scene: it is past loading
             for worker in psutil.Process().children():
-                busy = worker.cpu_times().user > 1.5  # past loading, amid the long scene
-                if busy and "scenes.worker" in " ".join(worker.cmdline()):
+                if amid_it and "scenes.worker" in " ".join(worker.cmdline()):
                     worker.kill()
 
     thread = threading.Thread(target=killing, daemon=True)
@@ -135,6 +137,36 @@ def test_a_worker_killed_from_outside_is_said_so_once_it_was_tried_again(root: P
         thread.join()
     assert "killed from outside" in found.failed[LONG.scene_id]
     assert found.restarts == 2
+
+
+@pytest.mark.blender
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_worker_killed_while_it_loads_is_started_again_as_often_as_a_scene_is(root: Path, retries: int) -> None:
+    kills = iter(range(1 if retries else 10))
+    stop = threading.Event()
+
+    def killing() -> None:
+        seen: set[int] = set()
+        while not stop.wait(0.02):
+            for worker in psutil.Process().children():
+                if worker.pid not in seen and "scenes.worker" in " ".join(worker.cmdline()):
+                    seen.add(worker.pid)
+                    if next(kills, None) is not None:
+                        worker.kill()
+
+    thread = threading.Thread(target=killing, daemon=True)
+    thread.start()
+    settings = WorkerSettings(count=1, retries=retries)
+    try:
+        if retries:
+            found = render(SHARED[:1], Store(root), settings)
+            assert (found.rendered, found.restarts) == (1, 1)
+        else:
+            with pytest.raises(RenderError, match="does not start .the worker was killed from outside"):
+                render(SHARED[:1], Store(root), settings)
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.blender
