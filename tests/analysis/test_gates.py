@@ -221,7 +221,7 @@ class TestInterventionsUnderAFailureCondition:
             return 0.5 if back else 0.2
         return 0.1
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def found(self) -> dict[Gate, Floats]:
         scenes = scene_rows(blocks=BLOCKS)
         nowhere = pd.DataFrame(columns=["cell_id", "metric", "place", "value"]).astype({"value": float})

@@ -11,6 +11,7 @@ import pytest
 from stand_ins import Stages
 
 from audit import cli
+from audit.cli import command_line
 from audit.models import ModelError
 from audit.schema import ConfigError
 from scenes.design import DesignError
@@ -104,5 +105,5 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(
 def test_a_reader_that_stops_reading_is_no_error(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scene-audit plan | head -1`."""
     stages.error = BrokenPipeError(errno.EPIPE, "Broken pipe")
-    monkeypatch.setattr(cli, "_hush", lambda: None)
+    monkeypatch.setattr(command_line, "_hush", lambda: None)
     assert cli.main(["plan"]) == 0

@@ -11,6 +11,7 @@ import pytest
 from stand_ins import Stages
 
 from audit import cli
+from audit.cli import run_verbs
 from audit.composition import compose, dump
 from audit.config import AuditConfig
 from scenes.store import Store
@@ -84,7 +85,7 @@ class TestBench:
 
             return measured
 
-        monkeypatch.setattr(cli, "BENCHES", {subject: measure(subject) for subject in cli.BENCHES})
+        monkeypatch.setattr(run_verbs, "BENCHES", {subject: measure(subject) for subject in run_verbs.BENCHES})
         return stages
 
     @pytest.mark.parametrize("subject", ["noise", "assets", "render"])

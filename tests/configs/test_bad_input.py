@@ -9,6 +9,7 @@ import pytest
 
 import audit
 from audit import cli
+from audit.cli import run_verbs
 
 pytestmark = pytest.mark.usefixtures("read_once")
 
@@ -234,7 +235,7 @@ def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = ModuleType("audit.pipeline")
     monkeypatch.setitem(sys.modules, "audit.pipeline", pipeline)
     monkeypatch.setattr(audit, "pipeline", pipeline, raising=False)
-    monkeypatch.setattr(cli, "_check_writable", lambda *_: pytest.fail("the configuration was accepted"))
+    monkeypatch.setattr(run_verbs, "check_writable", lambda *_: pytest.fail("the configuration was accepted"))
 
 
 @pytest.mark.parametrize(("typed", "says"), CASES, ids=[" ".join(typed) for typed, _ in CASES])

@@ -162,7 +162,7 @@ def test_a_worker_killed_while_it_loads_is_started_again_as_often_as_a_scene_is(
             found = render(SHARED[:1], Store(root), settings)
             assert (found.rendered, found.restarts) == (1, 1)
         else:
-            with pytest.raises(RenderError, match="does not start .the worker was killed from outside"):
+            with pytest.raises(RenderError, match=r"does not start .the worker was killed from outside"):
                 render(SHARED[:1], Store(root), settings)
     finally:
         stop.set()
