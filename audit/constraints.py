@@ -314,8 +314,8 @@ def _check_models(config: AuditConfig) -> None:
 
 def _check_names(config: AuditConfig) -> None:
     """Names declared by the measuring parts. Imported here, since attribution imports torch."""
-    from audit.analysis.interventions import INTERVENTION_METRICS
     from audit.attribution import METHODS
+    from audit.metrics.effect_specs import EFFECT_SPECS
     from audit.metrics.specs import SPECS
 
     if not config.attribution.methods:
@@ -328,7 +328,7 @@ def _check_names(config: AuditConfig) -> None:
             if metric not in SPECS:
                 raise ConfigError(f"criterion.{group}.{metric}: there is no such metric; {nearest(metric, SPECS)}")
     gated = [m for m, spec in SPECS.items() if spec.direction != "neither" and set(spec.tasks) & set(SCENE_SETS)]
-    gated += INTERVENTION_METRICS
+    gated += EFFECT_SPECS
     for group in ("margins", "local_margins"):
         for metric in getattr(config.comparison, group):
             if metric not in gated:

@@ -101,7 +101,7 @@ def gate_name(row: pd.Series) -> str:
     if kind == _MATCHED:
         return f"{title} at equal false alarms"
     if kind == PLACE:
-        return f"{title}, {words.thing(where)} only"
+        return f"{title} of {words.thing(where)}"
     return f"{title} under {where}" if kind == CONDITION else title
 
 

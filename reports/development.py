@@ -9,6 +9,7 @@ from itertools import groupby
 
 import pandas as pd
 
+from audit.metrics.specs import SPECS
 from reports import words
 from reports.numbers import difference, interval
 
@@ -49,7 +50,7 @@ class Matrix:
 
 def matrix(values: pd.DataFrame, names: Sequence[str]) -> Matrix:
     """values: DEVELOPMENT of one model. names: of the checkpoints that could be audited, in order."""
-    conditions = values[values["kind"] == CONDITION]
+    conditions = values[(values["kind"] == CONDITION) & values["metric"].isin(list(SPECS))]  # no interventions
     failing = conditions[conditions["is_failure"]]
     top = (
         {p: max(failing.loc[_percents(failing) == p, "effect"].max(), 0.0) for p in (True, False)}

@@ -37,6 +37,8 @@ from reports.pictures import Assets
 from reports.run_record import RunRecord, read_run
 from reports.scene_views import Gallery
 from reports.summary import summarise
+from reports.trend_charts import legend_mark
+from reports.trend_groups import of_run
 from scenes.store import Render, Store
 
 Reader = Callable[[str], Render]
@@ -118,6 +120,8 @@ def _part(scene_set: str, record: RunRecord, anchor: str, gallery: Gallery, shar
     ]
     if any(sections["named_tables"].values()):
         contents.insert(1, ("taken-for", "What it was taken for"))
+    if any(sections["checkpoints"].values()):
+        contents.insert(1, ("checkpoints", "Over checkpoints"))
     if any(sections["crops"].values()):
         contents.insert(contents.index(("preprocessing", "Is it fed right?")), ("crops", "What the maps select"))
     depth = 3 if anchor else 2
@@ -161,6 +165,7 @@ def _sections(record: RunRecord, gallery: Gallery) -> Mapping[str, Any]:
         "sensor_tables": {m: sensor_attention.sensor_tables(record, m) for m in models},
         "crops": {m: crops(record, gallery, m) for m in models},
         "feedings": {m: preprocessing.feeding_table(record, m) for m in models},
+        "checkpoints": {m: of_run(record.frame("history"), record.frame("steps"), m) for m in models},
         "auc_tables": {m: quality.auc_tables(record, m) for m in models},
         "condition_tables": {m: quality.condition_table(record, m) for m in models},
         "render_checks": quality.render_checks(record),
@@ -200,6 +205,7 @@ def _figures() -> Mapping[str, Any]:
         "findings": findings,
         "legend_glyph": figures.legend_glyph,
         "legend_cell": grids.legend_cell,
+        "legend_mark": legend_mark,
         "legend_bar": answer_bars.legend_bar,
         "grid_states": grids.STATES,
         "sensor_legend": sensor_attention.legend(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from audit.metrics.specs import SPECS
+from audit.metrics.effect_specs import EFFECT_SPECS
+from audit.metrics.specs import SPECS, is_percent
 from scenes.assets import ASSETS
 
 CLASSIFICATION = "classification"  # the task whose answers are named classes
@@ -81,20 +82,6 @@ VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
     "insufficient coverage": ("warn", "icon-warn"),
 }
 SENSORS = ("left", "centre left", "centre", "centre right", "right")
-_EFFECTS: Mapping[str, tuple[str, bool, str]] = {  # of interventions: title, whether lower is better, sentence
-    "object_effect": (
-        "what the object adds",
-        False,
-        "The answer with object and shadow less that with its shadow alone: the share of sensors that alarm, or the"
-        " probability of the object.",
-    ),
-    "shadow_effect": (
-        "what its shadow alone raises",
-        True,
-        "The share of sensors that alarm at the shadow alone less that on the empty floor.",
-    ),
-}
-_NOT_PERCENT = ("brier", "auc")  # shares in name, but nobody reads them as percent
 
 
 @dataclass(frozen=True)
@@ -112,15 +99,14 @@ class Metric:
 def metric(name: str) -> Metric:
     """The words for a metric; a name without a spec is shown as it stands."""
     spec = SPECS.get(name)
-    if name in _EFFECTS:
-        title, lower_is_better, sentence = _EFFECTS[name]
-        return Metric(name, title, True, lower_is_better, sentence, "")
+    if name in EFFECT_SPECS:
+        effect = EFFECT_SPECS[name]
+        return Metric(name, effect.title, True, effect.is_lower_better, effect.sentence, "")
     if spec is None:
         return Metric(name, name.replace("_", " "), True, True, "", "")
-    percent = spec.unit in ("share", "probability") and name not in _NOT_PERCENT
     task = CLASSIFICATION if spec.tasks == (CLASSIFICATION,) else ""
     why = " or ".join(reason(w, task) for w in spec.undefined_when)
-    return Metric(name, spec.title, percent, spec.direction != "higher_is_better", spec.sentence, why)
+    return Metric(name, spec.title, is_percent(name), spec.direction != "higher_is_better", spec.sentence, why)
 
 
 def scene_set(name: str) -> tuple[str, str]:

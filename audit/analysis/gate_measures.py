@@ -18,9 +18,10 @@ import pandas as pd
 from audit.analysis.conditions import bounds
 from audit.analysis.contrasts import Contrast
 from audit.analysis.criterion import REGION, primary_method
-from audit.analysis.interventions import INTERVENTION_METRICS, interventions_by_block
+from audit.analysis.interventions import interventions_by_block
 from audit.analysis.layout import Floats, Layout
 from audit.analysis.measurement import MODEL, Grid, Measure, measured
+from audit.metrics.effect_specs import EFFECT_SPECS
 from audit.metrics.specs import ATTENTION_METRICS, SPECS
 
 OVERALL, MATCHED, INTERVENTION = "overall", "matched", "intervention"
@@ -54,14 +55,14 @@ class Answers:
 
 def is_lower_better(metric: str) -> bool:
     """Whether a metric, or an intervention's effect, is better the lower it is."""
-    if metric in INTERVENTION_METRICS:
-        return INTERVENTION_METRICS[metric]
+    if metric in EFFECT_SPECS:
+        return EFFECT_SPECS[metric].is_lower_better
     return SPECS[metric].direction == "lower_is_better"
 
 
 def reach(gate: Gate) -> tuple[float, float]:
     """What the gate's values can be; an intervention's effect is a difference of two shares."""
-    if gate.metric in INTERVENTION_METRICS:
+    if gate.metric in EFFECT_SPECS:
         return -1.0, 1.0
     return bounds(gate.metric)
 
@@ -98,7 +99,7 @@ def gate_measures(
     for metric, contrast in contrasts:
         if metric in shown and metric in local_margins:
             found[Gate(CONDITION, metric, contrast)] = _under(shown[metric], contrast, layout)
-    caused = {c: _caused_under(responses, c, layout) for m, c in contrasts if m in INTERVENTION_METRICS}
+    caused = {c: _caused_under(responses, c, layout) for m, c in contrasts if m in EFFECT_SPECS}
     for metric, contrast in contrasts:
         if metric in local_margins and metric in caused.get(contrast, {}):
             found[Gate(CONDITION, metric, contrast)] = caused[contrast][metric]
@@ -108,7 +109,7 @@ def gate_measures(
 def with_interventions(contrasts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """(metric, condition) and, for each condition once, the effects of the interventions under it."""
     given = list(contrasts)
-    return given + [(effect, c) for c in dict.fromkeys(c for _, c in given) for effect in INTERVENTION_METRICS]
+    return given + [(effect, c) for c in dict.fromkeys(c for _, c in given) for effect in EFFECT_SPECS]
 
 
 def parsed(contrast: str) -> Contrast:

@@ -33,7 +33,6 @@ TARGET = "target_logit"
 FACTORS = ("relation", "light", "cast_shadow")
 LIGHT, SHADOW = "light", "cast_shadow"
 COMPARED = ("sensor_alarm", "target_probability")  # the response of a comparison's interventions: the first there is
-INTERVENTION_METRICS: Mapping[str, bool] = {"object_effect": False, "shadow_effect": True}  # whether lower is better
 NO_SHADOW = "none"  # the level of cast_shadow at which the object casts none
 GHOST, EMPTY = "ghost", "empty"
 _WITHOUT_ALONE = ("arm_object", "object", "interaction", "removal_shadow")  # what needs the object without its shadow

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.cli.request import OK, Request, Verb, check_writable
+from audit.cli.run_page import run_page
 
 if TYPE_CHECKING:
     from audit.regression.auditing import Auditor
@@ -98,16 +99,10 @@ def _epochs(request: Request) -> int:
 def _auditor(request: Request) -> Auditor:
     """Audits as `run` makes them, page included."""
     from audit.regression.auditing import Auditor
-    from reports import write_report
 
     config = request.composed([a for a in request.arguments if a.startswith("paths.")])
     check_writable(config, "paths.outputs", "paths.store")
-    store = Path(config.paths.store)
-
-    def write_page(folder: Path) -> None:
-        write_report(folder, store)
-
-    return Auditor(request.command, write_page)
+    return Auditor(request.command, run_page(config.paths))
 
 
 def _comparison_page(request: Request) -> WritePage:

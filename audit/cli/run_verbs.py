@@ -9,6 +9,7 @@ from pathlib import Path
 from audit import help_text
 from audit.benches import BENCHES
 from audit.cli.request import DIFFERS, OK, USAGE, Request, Verb, check_writable
+from audit.cli.run_page import run_page
 from audit.composition import ConfigError, compose, store_of
 from scenes.design import nearest
 from scenes.store import Store
@@ -20,12 +21,8 @@ def _run(request: Request) -> int:
     config = request.config()
     check_writable(config, "paths.outputs", "paths.store")
     from audit import pipeline
-    from reports import write_report
 
-    def write_page(folder: Path) -> None:
-        write_report(folder, Path(config.paths.store))
-
-    outcome = pipeline.run(config, request.command, finish=write_page)
+    outcome = pipeline.run(config, request.command, finish=run_page(config.paths))
     for line in outcome.summary_lines:
         print(line)
     print(f"report    {outcome.run_dir / PAGE}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.metrics.effect_specs import EFFECT_SPECS
 from audit.metrics.map_specs import ATTENTION_SPECS, FAITHFULNESS_SPECS
 from audit.metrics.metric_spec import CLASSIFICATION, PROXIMITY, MetricSpec
 
@@ -188,3 +189,19 @@ PROXIMITY_METRICS = metrics_of("proximity")
 CLASSIFICATION_METRICS = metrics_of("classification")
 ATTENTION_METRICS = metrics_of("attention")
 FAITHFULNESS_METRICS = metrics_of("faithfulness")
+
+_NOT_PERCENT = ("brier", "auc")  # shares in name, but nobody reads them as percent
+
+
+def is_percent(name: str) -> bool:
+    """Whether a metric's numbers, or an effect's, are printed as percent."""
+    if name in EFFECT_SPECS:
+        return True
+    return name in SPECS and SPECS[name].unit in ("share", "probability") and name not in _NOT_PERCENT
+
+
+def title(name: str) -> str:
+    """What a metric or an effect is called; a name without a spec as it stands."""
+    if name in EFFECT_SPECS:
+        return EFFECT_SPECS[name].title
+    return SPECS[name].title if name in SPECS else name.replace("_", " ")

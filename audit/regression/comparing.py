@@ -13,9 +13,9 @@ from audit.analysis import gates
 from audit.analysis.finding_states import finding_states
 from audit.analysis.gate_measures import CONDITION, Gate, gate_measures, with_interventions
 from audit.analysis.gates import Compared, Policy
-from audit.analysis.interventions import INTERVENTION_METRICS
 from audit.analysis.layout import Layout
 from audit.config import ComparisonConfig
+from audit.metrics.effect_specs import EFFECT_SPECS
 from audit.regression.kept_run import KeptRun
 from audit.schema import ConfigError
 from audit.stages import gating
@@ -228,11 +228,9 @@ def _failing(baseline: KeptRun, candidate: KeptRun, old: str, new: str) -> Faili
     chosen = [c for c in _conditions(candidate.table(FAILURES), new) if c not in known]
     effects = candidate.table(EFFECTS)
     judged = effects[(effects["model"] == new) & (effects["test"] != "none")]
-    counts = (
-        dict.fromkeys(INTERVENTION_METRICS, judged["contrast"].nunique()) | judged.groupby("metric").size().to_dict()
-    )
+    counts = dict.fromkeys(EFFECT_SPECS, judged["contrast"].nunique()) | judged.groupby("metric").size().to_dict()
     contrasts, settled = with_interventions([*known, *chosen]), {c for _, c in known}
-    picked = [(m, c) for m, c in contrasts if (m, c) in chosen or (m in INTERVENTION_METRICS and c not in settled)]
+    picked = [(m, c) for m, c in contrasts if (m, c) in chosen or (m in EFFECT_SPECS and c not in settled)]
     return contrasts, {Gate(CONDITION, m, c): int(counts.get(m, 1)) for m, c in picked}
 
 

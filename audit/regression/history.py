@@ -14,13 +14,16 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from audit.analysis.trend import trends
 from audit.config import AuditConfig
+from audit.models.checkpoint import PACKAGED, SUFFIXES
 from audit.regression.auditing import settings_digest
 from audit.regression.kept_run import KeptRun, open_run
 from audit.schema import ConfigError
-from audit.tables import GATE_VALUES, HISTORY
+from audit.tables import GATE_VALUES, HISTORY, STEPS
 from scenes.table import TableError
 
+_LONGEST = 24  # letters of a checkpoint's name
 _FACTS = ("file", "run_id", "created", "model", "checkpoint", "sha256")
 # Of the runs of one checkpoint the newest counts; it stands where the checkpoint was first audited.
 _QUERY = """
@@ -34,7 +37,7 @@ kept as (
   select *, dense_rank() over (partition by model order by first_run, sha256) - 1 as position
   from audited where age = 1
 )
-select g.model, g.kind, g.metric, g."where", kept.position, left(kept.sha256, 8) as name, kept.run_id,
+select g.model, g.kind, g.metric, g."where", kept.position, '' as name, kept.run_id,
   g.mean, g.ci_low, g.ci_high, g.n, g.is_lower_better, g.is_failure, kept.created, kept.checkpoint, kept.sha256
 from read_parquet($files, filename = true) g join kept on g.filename = kept.file and g.model = kept.model
 order by g.model, g.kind, g.metric, g."where", kept.position
@@ -97,12 +100,38 @@ def history(outputs: Path, config: AuditConfig, model: str | None, is_exact: boo
     )
 
 
-def _readable(outputs: Path) -> tuple[list[Kept], list[LeftOut]]:
-    """Finished runs, oldest first, and what is none though it looks like one, or is of another version."""
+def history_of(run: KeptRun, outputs: Path) -> pd.DataFrame:
+    """HISTORY of the models of a run, which need not be published yet, over the finished runs of its settings and
+    scenes; empty where no other checkpoint was audited so."""
+    own = Kept(run, settings_digest(run.config), run.scenes_digest)
+    if not own.file.is_file():
+        return HISTORY.empty()
+    kept, _ = _readable(outputs, run.config.experiment)
+    same = [k for k in kept if (k.settings, k.scenes) == (own.settings, own.scenes) and k.run.run_id != run.run_id]
+    values, _ = _values([*same, own], None)
+    values = values[values["model"].isin(list(run.models))]
+    several = values.groupby("model")["position"].transform("nunique") > 1
+    return values[several].reset_index(drop=True)
+
+
+def keep_history(folder: Path, outputs: Path) -> None:
+    """Write HISTORY and STEPS into the folder of a run that is about to be published, for its page; where it is the
+    first of its settings and scenes, nothing."""
+    values = history_of(open_run(folder), outputs)
+    if len(values):
+        HISTORY.write(values, folder, csv=True)
+        STEPS.write(trends(values)[1], folder, csv=True)
+
+
+def _readable(outputs: Path, experiment: str | None = None) -> tuple[list[Kept], list[LeftOut]]:
+    """Finished runs, oldest first, and what is none though it looks like one, or is of another version. experiment:
+    its runs alone."""
     kept, left_out = [], []
     for folder in _candidates(outputs):
         try:
             run = open_run(folder)
+            if experiment is not None and run.record.get("experiment") != experiment:
+                continue
             _check_schema(run.folder / f"{GATE_VALUES.name}.parquet")
             kept.append(Kept(run, settings_digest(run.config), run.scenes_digest))
         except (ConfigError, TableError, OSError, ValueError, KeyError) as error:
@@ -163,7 +192,17 @@ def _values(kept: Sequence[Kept], model: str | None) -> tuple[pd.DataFrame, list
                 raise
             facts = facts[~facts["run_id"].isin(names)]
             found = _asked(connection, facts)
-    return found[list(HISTORY.columns)], unreadable
+    return _named(found)[list(HISTORY.columns)], unreadable
+
+
+def _named(values: pd.DataFrame) -> pd.DataFrame:
+    """With `name`: the checkpoint's file without folder and ending, and its first digits where others are called so."""
+    of = values.drop_duplicates(["model", "position"]).copy()
+    stem = of["checkpoint"].str.removeprefix(PACKAGED).map(lambda c: Path(c).stem if Path(c).suffix in SUFFIXES else c)
+    stem = stem.map(lambda s: s if len(s) <= _LONGEST else f"...{s[3 - _LONGEST :]}")
+    is_shared = of.assign(stem=stem).duplicated(["model", "stem"], keep=False)
+    of["name"] = stem.where(~is_shared, stem + " " + of["sha256"].str[:8]).str.strip()
+    return values.drop(columns="name").merge(of[["model", "position", "name"]], on=["model", "position"], how="left")
 
 
 def _facts(kept: Kept, model: str | None) -> Iterator[dict[str, Any]]:

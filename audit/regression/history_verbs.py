@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from audit.analysis.gate_measures import ATTENTION
 from audit.analysis.trend import GATE, trends
 from audit.regression.auditing import Auditor, only_model
 from audit.regression.epochs import WriteEpochs, audit_epochs, checkpoints_of, printed, write_development
@@ -92,7 +93,11 @@ def _lines(found: History, courses: pd.DataFrame, steps: pd.DataFrame) -> list[s
     runs = found.values.drop_duplicates(["model", "position"])
     several = runs["model"].nunique() > 1
     counted = several_of(len(runs), ("checkpoint", "checkpoints"))
-    lines = [f"history   {counted}, experiment {found.experiment}, {len(courses)} gates"]
+    beside = courses["kind"] == ATTENTION
+    courses = pd.concat([courses[~beside], courses[beside]])
+    gated = several_of(int((~beside).sum()), ("gate", "gates"))
+    told = "; attention, which never gates, below them" if beside.any() else ""
+    lines = [f"history   {counted}, experiment {found.experiment}, {gated}{told}"]
     waiting = sorted(set(courses["note"]) - {""})
     lines += [f"steps     not looked for: {waiting[0]}"] if len(waiting) == 1 and courses["note"].all() else []
     notes = _notes(found.left_out)
@@ -108,7 +113,7 @@ def _lines(found: History, courses: pd.DataFrame, steps: pd.DataFrame) -> list[s
         told = _steps(of.get(key), called, row)
         lines.append(f"  {_title(row, several):<{width}}  {_course(row, gates[key], called)}{told}".rstrip())
     if len(shown) < len(courses):
-        lines.append(f"  and {len(courses) - len(shown)} more gates, on the page")
+        lines.append(f"  and {len(courses) - len(shown)} more, on the page")
     return [*lines, *notes]
 
 

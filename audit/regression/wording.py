@@ -14,21 +14,21 @@ import pandas as pd
 
 from audit.analysis.gate_measures import CONDITION, MATCHED, PLACE
 from audit.analysis.gates import IDENTICAL, INCONCLUSIVE, PASS, REGRESSION
-from audit.metrics.specs import SPECS
+from audit.metrics.specs import is_percent, title
+from scenes.assets import ASSETS
 
 Row = Mapping[Any, Any]  # of GATES
 
-_EFFECTS = {"object_effect": "what the object adds to the answer", "shadow_effect": "what its shadow alone raises"}
-_NOT_PERCENT = ("brier", "auc")  # shares in name, but nobody reads them as percent
 _JOINED = {PLACE: " of ", CONDITION: " under "}
 
 
 def gate_name(row: Row) -> str:
     """'missed sensors under light=back', 'missed sensors at equal false alarms'."""
     metric, kind = str(row["metric"]), str(row["kind"])
-    title = _EFFECTS.get(metric) or (SPECS[metric].title if metric in SPECS else metric.replace("_", " "))
-    where = str(row["where"]).replace("_", " ") if kind == PLACE else str(row["where"])
-    return f"{title}{' at equal false alarms' if kind == MATCHED else ''}{_JOINED.get(kind, '')}" + (
+    where = str(row["where"])
+    if kind == PLACE:
+        where = ASSETS[where].title if where in ASSETS else where.replace("_", " ")
+    return f"{title(metric)}{' at equal false alarms' if kind == MATCHED else ''}{_JOINED.get(kind, '')}" + (
         where if kind in _JOINED else ""
     )
 
@@ -92,13 +92,6 @@ def _named(rows: pd.DataFrame) -> str:
     ranked = rows.sort_values("size", ascending=False, kind="stable").to_dict("records")
     named = [f"{gate_name(row)} ({difference(row['difference'], str(row['metric']))})" for row in ranked[:3]]
     return ", ".join(named) + (f" and {len(ranked) - 3} more" if len(ranked) > 3 else "")
-
-
-def is_percent(metric: str) -> bool:
-    """Effects of interventions are differences of shares."""
-    if metric in _EFFECTS:
-        return True
-    return metric in SPECS and SPECS[metric].unit in ("share", "probability") and metric not in _NOT_PERCENT
 
 
 def number(value: float, metric: str, signed: bool = False) -> str:

@@ -67,7 +67,7 @@ _SERIES: Mapping[str, str] = {  # of HISTORY and DEVELOPMENT: a gate of GATE_VAL
     "metric": "str",
     "where": "str",
     "position": "int",  # 0 = the first checkpoint
-    "name": "str",  # what the checkpoint is called: the first 8 digits of its sha256, or the epoch
+    "name": "str",  # what the checkpoint is called: its file, where that tells it from the others; or the epoch
     "run_id": "str",
     "mean": "float",
     "ci_low": "float",
@@ -77,7 +77,9 @@ _SERIES: Mapping[str, str] = {  # of HISTORY and DEVELOPMENT: a gate of GATE_VAL
     "is_failure": "bool",
 }
 
-HISTORY = Table(  # history: each gate over the checkpoints that were audited on the same scenes with the same settings
+# history, and beside the page of a run that is not the first: each gate over the checkpoints that were audited on the
+# same scenes with the same settings
+HISTORY = Table(
     name="history",
     version=1,
     key=("model", "kind", "metric", "where", "position"),

@@ -26,5 +26,8 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read_once: None) -> 
     page.write_report = found.write_report  # type: ignore[attr-defined]
     page.write_scene = found.write_scene  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "reports", page)
+    before = ModuleType("audit.regression.history")
+    before.keep_history = found.keep_history  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, before.__name__, before)
     monkeypatch.chdir(tmp_path)
     return found

@@ -54,6 +54,9 @@ class Stages:
         self._do("write_scene", store, scene_id, folder)
         return [f"picture   {folder / 'picture.png'}"]
 
+    def keep_history(self, folder: Path, outputs: Path) -> None:
+        self._do("keep_history", folder, outputs)
+
     def write_report(self, run_dir: Path, store_root: Path) -> Path:
         self._do("write_report", run_dir, store_root)
         return run_dir / "report" / "index.html"

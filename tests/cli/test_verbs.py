@@ -21,9 +21,10 @@ def test_run_audits_writes_the_page_and_prints_verdict_and_page(
     stages: Stages, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["run", "experiment=smoke", "seed=3"]) == 0
-    (_, config, command), page = stages.calls
+    (_, config, command), history, page = stages.calls
     assert (config.experiment, config.seed) == ("smoke", 3)
     assert command == "scene-audit run experiment=smoke seed=3"
+    assert history == ("keep_history", Path("working"), Path("outputs"))
     assert page == ("write_report", Path("working"), Path("store"))
     out, err = capsys.readouterr()
     assert out.splitlines() == ["verdict   no failure found", "report    outputs/run/report/index.html"]

@@ -125,6 +125,17 @@ class TestFailureConditions:
         assert of(found, CONDITION, MISS, "light=back").chosen_from == 2
         assert of(found, CONDITION, MISS, "light=front").chosen_from == 1  # the baseline's was known before
 
+    def test_one_that_alarmed_is_judged_on_fresh_scenes_where_it_fails_in_neither(
+        self, run: TinyRun, tmp_path: Path
+    ) -> None:
+        baseline = open_run(replace(run, **self.tables()).write(tmp_path / "baseline"))
+        blind = other(run, says=blind_at_centre_left, **self.tables())
+        candidate = open_run(blind.write(tmp_path / "candidate"))
+        gate = Gate(CONDITION, MISS, "light=back")
+        found = compare_runs(baseline, candidate, run.config.comparison, only={MODEL: [gate]})
+        (c,) = found.all_gates
+        assert (c.gate, c.chosen_from, c.verdict) == (gate, 1, REGRESSION)
+
 
 class TestWhatIsNotShared:
     def test_other_seeds_are_left_out_and_counted(self, run: TinyRun, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kept_histories import FAILING, MODEL, config_text, keep_run, sha, stamp, suite
 
 from audit import cli
-from audit.regression.history import History, history
+from audit.regression.history import History, history, keep_history
 from audit.schema import ConfigError
 from audit.tables import GATE_VALUES, HISTORY, STEPS
 
@@ -51,7 +51,7 @@ def test_a_gate_is_a_series_over_checkpoints_with_what_run_json_says_of_each(out
     found = read(outputs)
     assert misses(found) == [(stamp(1), 0.1), (stamp(2), 0.2), (stamp(3), 0.3)]
     last = found.values[found.values["position"] == 2].iloc[0]
-    assert (last["sha256"], last["name"], last["checkpoint"]) == (sha(3), "00000003", "proximity.safetensors")
+    assert (last["sha256"], last["name"], last["checkpoint"]) == (sha(3), "proximity 00000003", "proximity.safetensors")
     assert last["created"] == "20261103T120000Z"
     assert list(found.values.columns) == list(HISTORY.columns)
     assert found.left_out == ()
@@ -133,16 +133,17 @@ def test_the_verb_prints_a_line_per_gate_the_one_with_a_step_first(
     assert cli.main(["history", f"paths.outputs={twelve}", f"model={MODEL}"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 25
-    assert lines[0] == "history   12 checkpoints, experiment regression, 3 gates"
+    assert lines[0].startswith("history   12 checkpoints, experiment regression, 2 gates; attention")
     assert "missed sensors" in lines[1]
-    assert f"step after {sha(6)[:8]}: -" in lines[1]
+    assert "step after night_6: -" in lines[1]
     assert "better" in lines[1]
     overall = next(line for line in lines if line.startswith("  missed sensors  "))
     assert "30 % -> 12 %" in overall
-    assert f"best 10 % at {sha(10)[:8]}" in overall
+    assert "best 10 % at night_10" in overall
     assert overall.count("step after") == 1
     attention = next(line for line in lines if "IoU" in line)
     assert "step" not in attention
+    assert lines.index(attention) == 3, "below the gates"
     assert lines[-1] == f"page      {twelve / 'history' / 'index.html'}"
 
 
@@ -186,3 +187,38 @@ def test_two_at_once_leave_one_whole_history(outputs: Path) -> None:
     assert told[0] == told[1]
     assert len(HISTORY.read(outputs / "history")) == 3 * 4
     assert [p.name for p in outputs.glob(".*")] == []
+
+
+class TestOfOneRun:
+    """What a run keeps for its page, before it is published."""
+
+    @pytest.fixture
+    def under_way(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return keep_run(tmp_path_factory.mktemp("aside"), stamp(4), sha(4), 0.4, checkpoint="new.safetensors")
+
+    def test_it_is_the_last_of_the_checkpoints_before_it(self, outputs: Path, under_way: Path) -> None:
+        keep_history(under_way, outputs)
+        kept = HISTORY.read(under_way)
+        rows = kept[kept["kind"] == "overall"].sort_values("position")
+        assert list(rows["run_id"]) == [stamp(day) for day in (1, 2, 3, 4)]
+        assert rows["name"].iloc[-1] == "new"
+        assert STEPS.read(under_way).empty
+
+    def test_the_first_of_its_settings_keeps_nothing(self, tmp_path: Path, outputs: Path, under_way: Path) -> None:
+        keep_history(under_way, tmp_path / "none yet")
+        other = keep_run(tmp_path, stamp(5), sha(5), 0.4, text=config_text("seed=5"))
+        keep_history(other, outputs)
+        for folder in (under_way, other):
+            assert not (folder / "history.parquet").exists()
+
+    def test_the_same_checkpoint_again_is_not_a_second_one(self, tmp_path: Path) -> None:
+        outputs, aside = tmp_path / "outputs", tmp_path / "aside"
+        keep_run(outputs, stamp(1), sha(1), 0.1)
+        again = keep_run(aside, stamp(2), sha(1), 0.1)
+        keep_history(again, outputs)
+        assert not (again / "history.parquet").exists()
+
+    def test_an_unreadable_run_beside_it_spoils_nothing(self, outputs: Path, under_way: Path) -> None:
+        (outputs / stamp(2) / f"{GATE_VALUES.name}.parquet").write_bytes(b"no parquet")
+        keep_history(under_way, outputs)
+        assert HISTORY.read(under_way)["position"].max() == 2

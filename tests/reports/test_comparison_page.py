@@ -140,7 +140,7 @@ def test_what_fresh_scenes_say_stands_beside_the_alarm(drawn: DrawnComparison, t
 
 def test_alarms_of_places_stand_open_and_what_did_not_change_behind_a_fold(page: Page) -> None:
     rows = rows_of(page, "gate-table")[4:]
-    assert rows[0].startswith("missed sensors, centre only regression")
+    assert rows[0].startswith("missed sensors of centre regression")
     folded = [e for e in page.all("tr") if "details" in e.inside and "tbody" in e.inside and "pass" in e.text]
     assert len(rows) == 10
     assert len(folded) == 4

@@ -104,8 +104,8 @@ def test_equal_input_gives_equal_bytes(history: Path, epochs: Path) -> None:
 
 def test_a_step_is_said_first_and_marked_where_it_is(history: Path) -> None:
     page = read(history)
-    assert "Missed sensors went from 30 % to 21 % after 00000005 (night_5.safetensors): better." in page.words
-    assert "Brier score went from 0.08 to 0.10 after 00000008 (night_8.safetensors): worse." in page.words
+    assert "Missed sensors went from 30 % to 21 % after 00000005: better." in page.words
+    assert "Brier score went from 0.08 to 0.10 after 00000008: worse." in page.words
     assert "step after 00000005: −9 pp, better" in page.words
     assert page.source.count('<path class="trend-step" d="M') == 3  # two steps, and the legend
 
