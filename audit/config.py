@@ -45,6 +45,7 @@ class DesignConfig:
     modules: list[str] = field(default_factory=list)  # dotted paths of the user's own factor modules
     control: dict[str, str] = field(default_factory=dict)  # factor -> control level; default: the factor's own
     arms: bool = True  # also render ghost and empty, which interventions need
+    arms_of: list[str] = field(default_factory=list)  # one_at_a_time: factors whose levels have arms too
     keep: dict[str, list[Any]] = field(default_factory=dict)  # factor -> levels beside control; seeds -> blocks
     samples: int = 16  # Cycles samples per pixel, one number within a design
     denoise: bool = False  # Cycles' denoiser, for all scenes of the design or for none

@@ -227,6 +227,12 @@ def _check_design(config: AuditConfig, scene_set: str) -> None:
     if PRESENCE in design.factors:
         raise ConfigError(f"{key}.factors.{PRESENCE}: ghost and empty are the arms; {key}.arms=false leaves them out")
     _check_factors(key, scene_set, design)
+    there = known(scene_set, design.modules)
+    for name in design.arms_of:
+        if name not in there:
+            raise ConfigError(f"{key}.arms_of=[{name}]: there is no such factor; {nearest(name, there)}")
+        if design.crossing != "one_at_a_time":
+            raise ConfigError(f"{key}.arms_of=[{name}]: crossing={design.crossing} has its arms; leave it empty")
     try:
         whole = parts.whole_design(config, scene_set)
     except DesignError as error:

@@ -83,8 +83,16 @@ _EXIT_CODES = (
     ("1", "internal error; the traceback is in the file that is named; selftest: a fault was not noticed"),
     ("2", "a setting, model, checkpoint or folder that cannot be used"),
     ("3", "compare, regress, watch: a regression; verify: a scene is not what this machine renders now"),
-    ("4", "the same: inconclusive, where comparison.inconclusive=fail or an alarm could not be tried again"),
-    ("5", "fewer scenes could be rendered and used than criterion.min_coverage asks"),
+    (
+        "4",
+        "the same: inconclusive, where comparison.inconclusive=fail, or an alarm that fresh scenes neither confirm nor"
+        " refute or that could not be tried on them",
+    ),
+    (
+        "5",
+        "fewer scenes could be rendered and used than criterion.min_coverage asks; compare, regress, watch: in either"
+        " run, and nothing worse was found",
+    ),
     ("130", "interrupted; the same command goes on"),
 )
 

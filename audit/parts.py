@@ -82,6 +82,7 @@ def whole_design(config: AuditConfig, scene_set: str) -> Design:
         crossing=d.crossing,
         objects=d.objects,
         arms=d.arms,
+        arms_of=d.arms_of,
         points=d.points,
         own_points=d.own_points,
         bins=d.bins,

@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from audit.analysis.earned import USABLE
 from audit.analysis.intervals import Intervals, mean_intervals
 from audit.attention.likeness import rank_correlation, structural_similarity
 from audit.attribution import attribute
@@ -49,7 +50,6 @@ UNDEFINED = {  # SANITY.undefined_reason, and what a verdict says of it
 FAILS = "fails the randomisation check"
 Part = tuple[str, int, tuple[str, ...]]  # randomisation, number of the step, layers
 _EVERY = 2  # of how many scenes one also sees its steps randomised alone, which costs as much and decides nothing
-_USABLE = 0.5  # share of a method's comparisons that must be defined for a verdict
 _DIGITS = 6  # the last bits of a mean depend on where memory lies
 _BOUNDS = (-1.0, 1.0)
 
@@ -133,7 +133,7 @@ def verdict_rows(found: Compared, limit: float) -> pd.DataFrame:
         values = found.likeness[method, CASCADING][:, 0]
         defined = np.isfinite(values)
         over = _over_blocks(_mean_of_defined(values)[None], found.block)
-        similarity = float(over.mean[0]) if defined.size and defined.mean() >= _USABLE else float("nan")
+        similarity = float(over.mean[0]) if defined.size and defined.mean() >= USABLE else float("nan")
         others = found.other_scenes[method]
         row = {"model": found.model, "method": method, "passes": similarity < limit, "similarity": similarity}
         low, high = (over.low[0], over.high[0]) if np.isfinite(similarity) else (np.nan, np.nan)

@@ -80,7 +80,10 @@ class MassSplit:
 
 
 def overlap(record: RunRecord, model: str) -> list[OverlapRow]:
-    """Means over blocks (of the block's mean over its scenes with an object), per metric, region and method."""
+    """Means over blocks (of the block's mean over its scenes with an object), per metric, region and method.
+
+    All of a row are over the scenes where the method's own number is defined.
+    """
     frame = _mine(record, model)
     told = (*_METRICS, *_OF_MAP)
     frame = frame[frame["metric"].isin(told)]
@@ -147,9 +150,11 @@ def _mine(record: RunRecord, model: str) -> pd.DataFrame:
 def _row(
     group: pd.DataFrame, metric: str, region: str, method: str, axis: figures.Axis, span: int, task: str
 ) -> OverlapRow:
-    means = {"model": _mean(group, method, "model"), "chance": _chance(group, method)}
-    means.update({s: _mean(group, method, s) for s in (*NULLS, "ceiling")})
     mine = group[(group["method"] == method) & (group["source"] == "model")]
+    # where the method says nothing is hard for the others too, so they stand on its scenes
+    alike = group[group["scene_id"].isin(mine.loc[mine["value"].notna(), "scene_id"])]
+    means = {"model": _mean(alike, method, "model"), "chance": _chance(alike, method)}
+    means.update({s: _mean(alike, method, s) for s in (*NULLS, "ceiling")})
     marks = [figures.Mark(s, means[s], words.source(s)) for s in ("chance", "ceiling", *NULLS, "model")]
     reasons = mine.loc[mine["undefined_reason"] != "", "undefined_reason"]
     nulls = [means[s] for s in NULLS if not math.isnan(means[s])]
@@ -202,7 +207,7 @@ def _beats(metric: str, own: float, nulls: Sequence[float]) -> bool:
 
 def _earned(row: pd.Series, is_primary: bool) -> EarnedRow:
     method, region, null = words.method(row["method"]), words.region(row["region"]), words.source(row["best_null"])
-    why = words.why_not_earned(str(row["reason"]), str(row["best_null"]))
+    why = words.why_not_earned(str(row["reason"]))
     asked = _question(row)
     text = f"{method} has earned numeric claims about the {region}"
     if not row["earned"]:

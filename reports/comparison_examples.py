@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.metrics.effect_specs import EFFECT_SPECS
 from audit.metrics.operating_points import PLACES
 from reports import words
 from reports.comparison_gates import gate_name
-from reports.comparison_record import CONDITION, PLACE, REGRESSION, ComparisonRecord, Pairing
+from reports.comparison_record import CONDITION, CONFIRMED, PLACE, REGRESSION, ComparisonRecord, Pairing
 from reports.levels import parse_contrast
 from reports.numbers import difference, interval, number
 from reports.pictures import Picture
@@ -26,7 +27,10 @@ from scenes.design import OBJECT, PRESENCE
 MAX_QUESTIONS = 12  # alarms and findings that are pictured, most urgent first
 MAX_SCENES = 4
 _ALARM = "Alarm: "
-_RESPONSES = ("sensor_alarm", "target_probability")  # what interventions are effects on
+_RESPONSES = {  # effect of an intervention -> what it is an effect on, of either task
+    "object_effect": ("target_alarm", "target_probability"),
+    "shadow_alarm": ("sensor_alarm",),
+}
 _FINE = {"proximity": "brier", words.CLASSIFICATION: "target_probability"}  # tells equally bad scenes apart
 _FACTS = {"proximity": (), words.CLASSIFICATION: ("target_probability", "logit_margin")}
 
@@ -140,12 +144,16 @@ def worst_cells(pairing: Pairing, question: Question) -> list[Chosen]:
 
 
 def _questions(record: ComparisonRecord) -> Iterator[Question]:
-    """Of the alarms, the required ones first, then of the new findings that no alarm is about."""
+    """Of the alarms, those that fresh scenes confirm and then the required ones first, then of the new findings that no
+    alarm is about."""
     gates = record.gates
     alarmed = gates[gates["is_gate"] & (gates["verdict"] == REGRESSION)]
-    alarmed = alarmed.assign(size=alarmed["difference"] / alarmed["margin"])
+    first = ["is_confirmed", "is_required", "size"]
+    ranked = alarmed.assign(
+        is_confirmed=alarmed["confirmed"] == CONFIRMED, size=alarmed["difference"] / alarmed["margin"]
+    ).sort_values(first, ascending=False, kind="stable")
     asked = set()
-    for _, row in alarmed.sort_values(["is_required", "size"], ascending=False, kind="stable").iterrows():
+    for _, row in ranked.iterrows():
         yield _of_gate(row, record.pairings[str(row["model"])])
         asked.add((str(row["model"]), str(row["metric"]), str(row["where"])))
     for _, row in record.states[record.states["state"] == "new"].iterrows():
@@ -172,16 +180,17 @@ def _of_gate(row: pd.Series, pairing: Pairing) -> Question:
         return replace(question, levels={OBJECT: where}) if is_object else replace(question, place=where)
     if kind == "matched":
         return replace(question, why="at each checkpoint's own threshold")
-    if kind != "intervention":
+    if metric not in EFFECT_SPECS:
         return question
-    response = next((m for m in _RESPONSES if (pairing.candidate.frame("predictions")["metric"] == m).any()), metric)
-    is_shadow = metric == "shadow_effect"
+    predicted = set(pairing.candidate.frame("predictions")["metric"])
+    response = next((m for m in _RESPONSES[metric] if m in predicted), metric)
+    is_shadow = metric == "shadow_alarm"
     return replace(
         question,
         metric=response,
         presence="ghost" if is_shadow else "object",
         target=MISTAKEN if is_shadow else TRUE,
-        why=f"by {words.metric(response).title}{' at the shadow alone' if is_shadow else ' with object and shadow'}",
+        why=f"by {words.metric(response).title}, {'at the shadow alone' if is_shadow else 'with object and shadow'}",
     )
 
 

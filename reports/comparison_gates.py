@@ -10,11 +10,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import figures, words
-from reports.comparison_record import ATTENTION, CONDITION, INCONCLUSIVE, PASS, PLACE, REGRESSION, STATES
+from reports.comparison_record import ATTENTION, CONDITION, CONFIRMED, INCONCLUSIVE, PASS, PLACE, REGRESSION, STATES
 from reports.numbers import difference, interval, number
 from reports.run_record import without_home
 
 VERDICTS = {  # verdict -> (css class, icon id)
+    **words.VERDICTS,
     PASS: ("good", "icon-pass"),
     REGRESSION: ("bad", "icon-fail"),
     INCONCLUSIVE: ("warn", "icon-warn"),
@@ -29,9 +30,10 @@ _STATE_TEXTS = {
     "new": "A failure condition of the candidate; the baseline was judged under it and does not fail.",
     "persisting": "A failure condition of both.",
     "fixed": "A failure condition of the baseline; the candidate was judged under it and does not fail.",
-    "not covered": "A failure condition of one side that the other did not judge.",
+    "not covered": "A failure condition of one side; the other did not judge it, or is unfit at control.",
 }
 _MATCHED = "matched"
+_NAMED = 3  # gates that are better, as the terminal names them
 _OPEN = 5  # gates of places and conditions that are shown though they did not alarm
 _NO_CELL = "no cell differs"
 _SMALL = 210  # px, of the bars beside findings
@@ -71,12 +73,14 @@ class GateTable:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A failure condition with its effect in both runs; why: of what is not covered."""
+    """A failure condition with its effect in both runs. method: of what maps show, else ''; why: of what is not
+    covered."""
 
     finding_id: str
     model: str
     sentence: str
     metric: str
+    method: str
     baseline: str
     candidate: str
     bar: Markup
@@ -111,13 +115,21 @@ def required(gates: pd.DataFrame) -> GateTable:
 
 
 def local(gates: pd.DataFrame) -> GateTable:
-    """Gates of places and conditions: the alarms first, then the largest changes, the others behind a fold."""
+    """Gates of places and conditions: the alarms first, those that fresh scenes confirm before the others, then the
+    largest changes, the rest behind a fold."""
     return _table(gates[gates["is_gate"] & ~gates["is_required"]], _OPEN)
 
 
-def improved(gates: pd.DataFrame) -> tuple[str, ...]:
-    """The gates that are shown to be better."""
-    return tuple(gate_name(row) for _, row in gates[gates["is_gate"] & (gates["note"] == "improved")].iterrows())
+def better(gates: pd.DataFrame) -> str:
+    """The required gates that are better by their own interval, and how many others: 'missed sensors, Brier score; 2
+    places or conditions'. '' without any. Nothing corrects for how many gates were looked at."""
+    found = gates[gates["is_gate"] & (gates["note"] == "improved")]
+    required = [gate_name(row) for _, row in found[found["is_required"]].iterrows()]
+    others = len(found) - len(required)
+    more = f" and {len(required) - _NAMED} more" if len(required) > _NAMED else ""
+    told = [", ".join(required[:_NAMED]) + more] if required else []
+    told += [f"{others} {'place or condition' if others == 1 else 'places or conditions'}"] if others else []
+    return "; ".join(told)
 
 
 def attention(gates: pd.DataFrame) -> tuple[GateRow, ...]:
@@ -144,7 +156,8 @@ def _table(gates: pd.DataFrame, opened: int) -> GateTable:
         return GateTable(tuple(_row(row, axis) for _, row in gates.iterrows()), (), figures.margin_scale(axis))
     size = (gates["difference"].abs() / gates["margin"]).fillna(-1.0)
     alarmed = gates["verdict"] == REGRESSION
-    first = gates.assign(size=size, alarmed=alarmed).sort_values(["alarmed", "size"], ascending=False, kind="stable")
+    ranked = gates.assign(alarmed=alarmed, is_confirmed=gates["confirmed"] == CONFIRMED, size=size)
+    first = ranked.sort_values(["alarmed", "is_confirmed", "size"], ascending=False, kind="stable")
     shown = first.head(int(alarmed.sum()) + (0 if alarmed.sum() >= 2 * opened else opened))
     rest = gates.drop(shown.index)
     return GateTable(
@@ -208,6 +221,7 @@ def _finding(row: pd.Series, axes: dict[bool, figures.Axis]) -> FindingRow:
         model=str(row["model"]),
         sentence=str(row["sentence"]) or f"{known.title} under {row['condition']}",
         metric=known.title,
+        method=words.method(str(row["method"])) if row["method"] != "-" else "",
         baseline=_effect(ends["baseline"], known),
         candidate=_effect(ends["candidate"], known),
         bar=figures.two_effects(ends["baseline"], ends["candidate"], axes[known.percent], known.percent),

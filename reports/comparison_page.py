@@ -35,7 +35,6 @@ _RULES = {
     "confirm": "alarms are tried again on fresh scenes",
     "confirm_seeds": "fresh scene seeds",
     "diagnose": "an alarm is looked into",
-    "inconclusive": "an inconclusive verdict costs",
 }
 
 
@@ -88,7 +87,7 @@ def _html(record: ComparisonRecord, store: Store, assets: Assets) -> str:
             required=comparison_gates.required(record.gates),
             local=comparison_gates.local(record.gates),
             attention=comparison_gates.attention(record.gates),
-            improved=comparison_gates.improved(record.gates),
+            better=comparison_gates.better(record.gates),
             stamps=_stamps(galleries),
             groups=comparison_gates.by_state(record.states),
             counts=[(s, int((record.states["state"] == s).sum()), *comparison_gates.STATE_ICONS[s]) for s in STATES],
@@ -169,9 +168,9 @@ def _stamps(galleries: Mapping[str, GalleryPair]) -> list[tuple[str, str]]:
 
 
 def _rules(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
-    held = verdict.get("rules", {})
-    yes = {"True": "yes", "False": "no", "warn": "a warning, exit code 0", "fail": "exit code 4"}
-    return [(what, yes.get(str(held[k]), str(held[k]))) for k, what in _RULES.items() if k in held]
+    held, yes = verdict.get("rules", {}), {"True": "yes", "False": "no"}
+    rules = [(what, yes.get(str(held[k]), str(held[k]))) for k, what in _RULES.items() if k in held]
+    return [*rules, ("exit code of this comparison", str(verdict["exit_code"]))]
 
 
 def _margins(verdict: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -25,6 +25,7 @@ KINDS = (
 PLACE, CONDITION, ATTENTION = KINDS[3:]
 STATES = ("new", "persisting", "fixed", "not covered")
 PASS, REGRESSION, INCONCLUSIVE = "pass", "regression", "inconclusive"
+CONFIRMED = "confirmed"  # of an alarm, by fresh scenes
 SIDES = ("baseline", "candidate")
 
 

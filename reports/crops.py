@@ -92,7 +92,7 @@ def _note(record: RunRecord, model: str, method: str) -> str:
         return ""
     why = "not tested by interventions"
     if len(rows):
-        why = words.why_not_earned(str(rows["reason"].iloc[0]), str(rows["best_null"].iloc[0]))
+        why = words.why_not_earned(str(rows["reason"].iloc[0]))
     return f"Not earned: {why}. These are pictures, and no finding rests on them."
 
 

@@ -138,8 +138,7 @@ class Gallery:
         masks = (render.object, render.shadow)
         drawn, peak = pictures.overlay(render.rgb, values, *masks, scale, stamp, render.outside, scale_to)
         thing = words.thing(str(row.get(OBJECT, row["shape"])))
-        of_classes = f"{self._method()} of ‘{thing}’"
-        said = of_classes if self.record.task == words.CLASSIFICATION else self._of_cells(target)
+        said = self._of_class(thing) if self.record.task == words.CLASSIFICATION else self._of_cells(target)
         alt = f"The {side}'s map: {said} over the scene: {words.condition(self._levels(row))}"
         name = "-".join(part for part in (scene_id, side, model, self.record.primary_method, target) if part)
         picture = self.assets.save(name, drawn, alt + (f"; {stamp}" if stamp else ""), scale > 1)
@@ -174,7 +173,7 @@ class Gallery:
         row = rows.iloc[0]
         if row["earned"]:
             return ""
-        return f"not earned: {words.why_not_earned(str(row['reason']), str(row['best_null']))}"
+        return f"not earned: {words.why_not_earned(str(row['reason']))}"
 
     def _render(self, row: pd.Series | None) -> tuple[Render | None, str]:
         if row is None:
@@ -194,7 +193,7 @@ class Gallery:
         """The attribution of the true class and, where another was named, that of the class that was."""
         thing = words.thing(str(row.get(OBJECT, row["shape"])))
         scene, found = str(row["scene_id"]), []
-        found.append(self._overlay(model, scene, render, shape, TRUE, f"{self._method()} of ‘{thing}’"))
+        found.append(self._overlay(model, scene, render, shape, TRUE, self._of_class(thing)))
         named = self.record.answers(model, scene)[:1]
         if scene in self.maps(model, MISTAKEN) and named and not named[0].is_right:
             said = f"as ‘{named[0].name}’: {self._method()} of that class"
@@ -202,7 +201,18 @@ class Gallery:
         return tuple(found)
 
     def _of_cells(self, target: str) -> str:
-        return f"{self._method()} of {'the false alarms' if target == MISTAKEN else 'the true obstacle'}"
+        return f"{self._method()} of {'the false alarms' if target == MISTAKEN else self._of('the true obstacle')}"
+
+    def _of_class(self, thing: str) -> str:
+        return f"{self._method()} of {self._of(f'‘{thing}’')}"
+
+    def _of(self, truth: str) -> str:
+        """What the maps of the run are of: `truth` unless another target was configured."""
+        return truth if self._is_of_truth else words.attributed(words.target(self.record.config), self.record.task)
+
+    @property
+    def _is_of_truth(self) -> bool:
+        return words.target(self.record.config) == words.TRUTH
 
     def _method(self) -> str:
         return words.method(self.record.primary_method)
@@ -228,7 +238,7 @@ class Gallery:
 
     def _why_no_map(self, model: str, scene_id: str, target: str) -> str:
         label, probability = self.record.label(scene_id), self.record.response(model, scene_id)
-        if target == TRUE and label is not None and not (label == 1).any():
+        if target == TRUE and self._is_of_truth and label is not None and not (label == 1).any():
             if self.record.task == words.CLASSIFICATION:
                 return "no attribution: no class is right, so no target"
             return "no attribution: no true obstacle within 30 cm, so no target"

@@ -171,8 +171,8 @@ def _sentence(record: RunRecord, name: str, verdict: str, gates: tuple[Gate, ...
 
 def _plain(reason: str) -> str:
     """'not earned: edges does as well' with the null's name as readers know it."""
-    head, found, null = reason.removesuffix(" does as well").partition("not earned: ")
-    return f"{head}{found}{words.source(null)} does as well" if reason.endswith(" does as well") else reason
+    prefix = "not earned: "
+    return f"{prefix}{words.why_not_earned(reason)}" if reason.startswith(prefix) else reason
 
 
 def _uncovered(record: RunRecord, name: str) -> str:

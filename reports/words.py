@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from audit.metrics.effect_specs import EFFECT_SPECS
 from audit.metrics.specs import SPECS, is_percent
 from scenes.assets import ASSETS
 
 CLASSIFICATION = "classification"  # the task whose answers are named classes
+TRUTH = "truth"  # the target of attribution that is what is true of a scene
 
 METHODS: Mapping[str, str] = {
     "hires_cam": "HiResCAM",
@@ -81,6 +83,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {  # verdict -> (css class, icon id)
     "unfit at control": ("bad", "icon-unfit"),
     "insufficient coverage": ("warn", "icon-warn"),
 }
+_AS_WELL = " does as well"  # how the reason ends that names a null
 SENSORS = ("left", "centre left", "centre", "centre right", "right")
 
 
@@ -149,10 +152,35 @@ def reason(name: str, task: str = "") -> str:
     return REASONS.get(name, name.replace("_", " ")) if name else "no reason recorded"
 
 
-def why_not_earned(recorded: str, best_null: str) -> str:
+def why_not_earned(recorded: str) -> str:
     """The earned table's reason with the null's name as readers know it: 'edges does as well' -> 'edge map ...'."""
     text = recorded.removeprefix("not earned: ") or "no reason recorded"
-    return text.replace(best_null, source(best_null), 1) if best_null else text
+    null = text.removesuffix(_AS_WELL)
+    return text if null == text else f"{source(null)}{_AS_WELL}"
+
+
+def target(config: Mapping[str, Any]) -> str:
+    """The target of attribution that a run was configured with."""
+    return str((config.get("attribution") or {}).get("target") or TRUTH)
+
+
+def attributed(target: str, task: str = "") -> str:
+    """What maps of a configured target are of, to be read after 'maps of'; unknown names as they stand."""
+    kind, _, of = target.partition(":")
+    named = of.replace("_", " ")
+    centimetres, _, sensor = named.partition("/")
+    of_classes, of_cells = "the logits of the right classes", "the summed logits of the truly occupied cells"
+    return {
+        TRUTH: of_classes if task == CLASSIFICATION else of_cells,
+        "predicted": "the largest logit of each picture",
+        "runner_up": "the second largest logit of each picture",
+        "sum": "the sum of all logits",
+        "output": f"the logit of output {of}",
+        "class": f"the logit of the class ‘{named}’",
+        "sensor": f"the summed logits of the {named} sensor",
+        "distance": f"the summed logits of the sensors at {centimetres} cm of travel",
+        "cell": f"the logit of the {sensor} sensor at {centimetres} cm of travel",
+    }.get(kind, f"target {target}")
 
 
 def condition(levels: Mapping[str, str]) -> str:

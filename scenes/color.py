@@ -20,6 +20,8 @@ Floats = NDArray[np.floating[Any]]
 _XYZ_TO_RGB = np.linalg.inv(
     np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 )
+FARTHEST = 150.0  # of Lab, within which a colour at a difference is looked for
+_HALVINGS, _AT_ONCE = 40, 5  # of that interval; in one call
 
 
 def srgb_encode(linear: Floats) -> Floats:
@@ -67,11 +69,16 @@ def at_difference(color: Vector3, difference: float, hue: float, lift: float) ->
     start = to_lab(color)
     side = math.sqrt(1 - lift**2)
     step = np.array([lift, side * math.cos(math.radians(hue)), side * math.sin(math.radians(hue))])
-    low, high = 0.0, 150.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        near = float(_ciede2000(start, start + middle * step)) < difference
-        low, high = (middle, high) if near else (low, middle)
+    low, high = 0.0, FARTHEST
+    for _ in range(_HALVINGS // _AT_ONCE):
+        # Several halvings in one call: the ends of 2^k parts, all exact in binary, and which of them lie too near.
+        ends = low + (high - low) * np.arange(2**_AT_ONCE + 1) / 2**_AT_ONCE
+        is_near = _ciede2000(np.broadcast_to(start, (len(ends), 3)), start + ends[:, None] * step) < difference
+        first, last = 0, len(ends) - 1
+        while last - first > 1:
+            middle = (first + last) // 2
+            first, last = (middle, last) if is_near[middle] else (first, middle)
+        low, high = float(ends[first]), float(ends[last])
     found = start + high * step
     if abs(float(_ciede2000(start, found)) - difference) > 0.05:
         return None

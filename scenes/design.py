@@ -90,7 +90,8 @@ class Design:
     `points` settings of all factors at once, the same for every block or, with own_points, others.
     ranges: factor -> low, high, of those that are sampled from a range instead of their levels; such a factor's level
     is its control or one of `bins` even bins. objects: what is looked at, a block each and pose; none where the scene
-    seed draws the object. arms: also the ghost and empty arms of factor presence. keep: factor -> levels to keep;
+    seed draws the object. arms: also the ghost and empty arms of factor presence; one at a time at the
+    control, and at each level of the factors arms_of. keep: factor -> levels to keep;
     seeds: scene seeds to keep, or all. What is kept is what it would be in the whole.
     Raises DesignError for a range that the crossing does not sample, or that is too narrow for its bins.
     """
@@ -103,6 +104,7 @@ class Design:
     crossing: str = "full"
     objects: Sequence[str] = ()
     arms: bool = True
+    arms_of: Sequence[str] = ()
     keep: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seeds: Sequence[int] | None = None
     points: int = 64
@@ -230,7 +232,16 @@ class Design:
         else:
             varied = ({**at_control, f: level} for f, levels in self._crossed.items() for level in levels)
             found += [self._condition("object", levels, thing) for levels in varied]
-        return found + [self._condition(arm, at_control, thing) for arm in ("ghost", "empty") if self.arms]
+        return found + [
+            self._condition(arm, levels, thing)
+            for arm, fixed, without in self._all_arms()[1:]
+            for levels in self._around(self._free(fixed, without))
+        ]
+
+    def _around(self, free: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+        """Of an arm that can have these levels: the control, and each level of the factors arms_of."""
+        at_control = {f: self.control[f] for f in self._crossed}
+        return [at_control, *({**at_control, f: level} for f in self.arms_of for level in free.get(f, ()))]
 
     def _points(self, number: int) -> list[tuple[dict[str, str], dict[str, float]]]:
         """Levels and exact settings of the points of a scene seed; none where nothing is sampled."""

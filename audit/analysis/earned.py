@@ -4,6 +4,8 @@ Per region, over the object scenes with an obstacle: Spearman's rho between the 
 region's removal takes from the target. The nulls get the same rho: the region's area, an edge map, a centred Gaussian,
 a random map, the method on the untrained network. Gain = rho - the best null's rho. Its interval resamples blocks, and
 takes the best null anew in each resample: that maximum leans upwards, so the gain's interval leans to the safe side.
+Scenes in which the map has no share are left out of all of this, and they are not the easy ones: a method whose map has
+none in more than half of the scenes earns nothing.
 Intervals are percentile intervals, widened for few blocks as t widens z ('expanded percentile': Hesterberg, The
 American Statistician 69, 2015).
 
@@ -40,6 +42,7 @@ REGIONS = ("object", "cast_shadow")
 AREA = "area"
 MAP_NULLS = ("edges", "gaussian", "random")
 FAILS_RANDOMISATION = "fails the randomisation check"
+USABLE = 0.5  # share of what is asked of a method's maps that must be defined for it to be judged
 _RESAMPLES = 1000
 _SEED = 20190827
 
@@ -47,7 +50,7 @@ _SEED = 20190827
 @dataclass(frozen=True)
 class Scenes:
     """N scenes that count, arrays (N,): the region's share of the map, the effect of its removal, the nulls' shares,
-    the block and its object. missing: nulls that were not measured."""
+    the block and its object. missing: nulls that were not measured. asked: with those in which the map has no share."""
 
     share: Floats
     effect: Floats
@@ -55,6 +58,7 @@ class Scenes:
     block: Ints
     missing: tuple[str, ...]
     object_of: Ints | None = None  # None: all of one
+    asked: int = 0
 
 
 def earned_table(grids: Mapping[Measure, Grid], layout: Layout, min_blocks: int) -> pd.DataFrame:
@@ -133,6 +137,8 @@ def _compared(scenes: Scenes, blocks: int, min_blocks: int, unit: str) -> dict[s
 
 
 def _reason(scenes: Scenes, rho_low: float, gain_low: float, best: str) -> str:
+    if len(scenes.share) < USABLE * scenes.asked:
+        return f"not earned: its map is undefined in {scenes.asked - len(scenes.share)} of {scenes.asked} scenes"
     if not gain_low > 0:
         return f"not earned: {best} does as well"
     if not rho_low > 0:
@@ -150,7 +156,8 @@ def usable_scenes(measure: Measure, grids: Mapping[Measure, Grid], target: Grid,
     effect = removal_effects(target.values, layout)[measure.region]
     share, area = object_scenes(own.values, layout), object_scenes(own.chance, layout)
     obstacle = has_obstacle(layout, TARGET).reshape((-1,) + (1,) * (effect.ndim - 1))
-    usable: Bools = np.isfinite(share) & np.isfinite(effect) & np.isfinite(area) & obstacle
+    asked: Bools = np.isfinite(effect) & np.isfinite(area) & obstacle
+    usable: Bools = asked & np.isfinite(share)
     nulls, missing = {AREA: area[usable]}, []
     for name in (*MAP_NULLS, UNTRAINED):
         method = measure.method if name == UNTRAINED else NO_METHOD
@@ -162,7 +169,8 @@ def usable_scenes(measure: Measure, grids: Mapping[Measure, Grid], target: Grid,
         nulls[name] = np.where(np.isfinite(values), values, area[usable])
     block = np.broadcast_to(np.arange(len(usable)).reshape(obstacle.shape), usable.shape)[usable]
     block = block.astype(np.int64)
-    return Scenes(share[usable], effect[usable], nulls, block, tuple(missing), layout.object_of[block])
+    objects = layout.object_of[block]
+    return Scenes(share[usable], effect[usable], nulls, block, tuple(missing), objects, int(asked.sum()))
 
 
 def correlations(scenes: Scenes, block_weights: Floats) -> tuple[Floats, Floats]:

@@ -61,7 +61,7 @@ def is_lower_better(metric: str) -> bool:
 
 
 def reach(gate: Gate) -> tuple[float, float]:
-    """What the gate's values can be; an intervention's effect is a difference of two shares."""
+    """What the gate's values can be; an intervention's effect is a share or a difference of two."""
     if gate.metric in EFFECT_SPECS:
         return -1.0, 1.0
     return bounds(gate.metric)

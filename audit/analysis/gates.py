@@ -4,9 +4,11 @@ Per gate d_b, the block's mean over its cells of candidate - baseline where both
 positive is worse. Over blocks, as everywhere:
 - regression: H0 'worse by no more than the margin' rejected, its p after Holm over all gates of the comparison.
 - pass: H0 'worse by the margin or more' rejected at alpha (non-inferiority). A comparison passes where all required
-  gates do, each at alpha: an intersection of tests needs no correction (Berger, 1982).
+  gates do, each at alpha: an intersection of tests needs no correction (Berger, 1982). A fault may be rare and total:
+  where it takes a share `margin` of the scene seeds, n of them show none with probability (1 - margin)^n, and no spread
+  tells of it. So a rate that is not shown to be better passes only with seeds enough for that to be at most alpha.
 - inconclusive: neither, or too few blocks.
-A checkpoint whose differences are exactly zero passes as identical, on blocks enough; the same network on any number.
+A network that answers as its baseline does passes as identical on any number of blocks.
 
 A condition that fails in the candidate alone was chosen by the candidate's own answers out of all contrasts that were
 judged: its p is multiplied by their number before it enters Holm with the others.
@@ -20,10 +22,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit.analysis.gate_measures import ATTENTION, CONDITION, KINDS, PLACE, REQUIRED, Gate, is_lower_better, reach
-from audit.analysis.layout import Floats, Layout, per_block
+from audit.analysis.layout import Floats, Ints, Layout, per_block
 from audit.analysis.objects import combine, mean_over_objects, over_objects
 from audit.analysis.power import detectable
 from audit.analysis.significance import exceeds_over_objects, holm
+from audit.metrics.specs import is_percent
 
 PASS, REGRESSION, INCONCLUSIVE = "pass", "regression", "inconclusive"
 IDENTICAL, IMPROVED, WITHIN = "identical", "improved", "worse within the margin"
@@ -38,6 +41,12 @@ class Policy:
     alpha: float
     power: float
     min_blocks: int
+
+    def blocks_to_pass(self, gate: Gate, margin: float) -> int:
+        """Blocks of which some would show a fault in a share `margin` of all, at alpha."""
+        if not is_percent(gate.metric) or not 0 < margin < 1:
+            return self.min_blocks
+        return max(self.min_blocks, int(np.ceil(np.log(self.alpha) / np.log1p(-margin) - 1e-9)))
 
     def margin(self, gate: Gate) -> float:
         """NaN where a metric has none."""
@@ -59,7 +68,8 @@ class Compared:
     n: int
     spread: float  # standard error of the difference
     is_identical: bool  # no cell differs
-    is_same_network: bool = False  # the same weights, fed and read alike
+    is_same_network: bool = False  # it answers as the baseline does
+    least_p: float = float("nan")  # what p would be if every block were as much worse as can be
     chosen_from: int = 1
     p_holm: float = float("nan")
     detectable: float = float("nan")
@@ -84,8 +94,8 @@ def compare(
     is_same_network: bool = False,
 ) -> list[Compared]:
     """The gates that both runs have, not yet judged, in the order of KINDS. baseline, candidate: from `gate_measures`
-    on one layout. chosen_from: gates picked by the candidate's answers -> out of how many. is_same_network: weights,
-    preprocessing and threshold are the same, so that a difference of zero needs no blocks to be believed."""
+    on one layout. chosen_from: gates picked by the candidate's answers -> out of how many. is_same_network: it
+    answers as the baseline does, so that a difference of zero needs no blocks to be believed."""
     picked = chosen_from or {}
     shared = sorted(set(baseline) & set(candidate), key=lambda g: (KINDS.index(g.kind), g))
     found = [_compared(g, baseline[g], candidate[g], layout, policy.margin(g)) for g in shared]
@@ -102,7 +112,9 @@ def judged(compared: Iterable[Compared], policy: Policy) -> list[Compared]:
     out = []
     for c, yes in zip(rows, is_tested, strict=True):
         p_holm = float(next(family)) if yes else float("nan")
-        smallest = detectable(c.margin, c.spread, c.n, strictest / c.chosen_from, policy.power) if yes else float("nan")
+        limit = strictest / c.chosen_from
+        is_reachable = yes and c.least_p <= limit
+        smallest = detectable(c.margin, c.spread, c.n, limit, policy.power) if is_reachable else float("nan")
         out.append(_judged(replace(c, p_holm=p_holm, detectable=smallest), policy))
     return out
 
@@ -135,10 +147,17 @@ def _compared(gate: Gate, baseline: Floats, candidate: Floats, layout: Layout, m
         margin=margin,
         p=exceeds_over_objects(worse, margin, of, (-width, width)).p if is_tested else float("nan"),
         p_pass=exceeds_over_objects(-worse, -margin, of, (-width, width)).p if is_tested else float("nan"),
+        least_p=_least_p(worse, margin, of, width) if is_tested else float("nan"),
         n=int(interval.usable[0]),
         spread=float(np.sqrt(found.variance)) if found is not None else float("nan"),
         is_identical=bool(both.any() and (cells[both] == 0).all()),
     )
+
+
+def _least_p(worse: Floats, margin: float, object_of: Ints, width: float) -> float:
+    """The p of every usable block being as much worse as can be: no test of so few comes below it."""
+    worst = np.where(np.isfinite(worse), width, np.nan)
+    return exceeds_over_objects(worst, margin, object_of, (-width, width)).p
 
 
 def _judged(c: Compared, policy: Policy) -> Compared:
@@ -146,7 +165,7 @@ def _judged(c: Compared, policy: Policy) -> Compared:
     _, low, high = c.difference
     if c.n == 0:
         return replace(c, verdict=INCONCLUSIVE if c.is_gate else "", note="no block has a value in both")
-    if c.is_identical and (c.is_same_network or c.n >= policy.min_blocks or not c.is_gate):
+    if c.is_identical and (c.is_same_network or not c.is_gate):
         return replace(c, verdict=PASS if c.is_gate else "", note=IDENTICAL)
     direction = IMPROVED if high < 0 else ("worse" if low > 0 else "")
     if not c.is_gate:
@@ -155,6 +174,12 @@ def _judged(c: Compared, policy: Policy) -> Compared:
         return replace(c, verdict=INCONCLUSIVE, note=f"{c.n} usable blocks, {policy.min_blocks} needed")
     if c.p_holm <= policy.alpha:
         return replace(c, verdict=REGRESSION)
+    needed = policy.blocks_to_pass(c.gate, c.margin)
+    if c.n < needed and direction != IMPROVED:
+        told = f"{c.n} usable blocks, {needed} needed to pass at this margin"
+        return replace(c, verdict=INCONCLUSIVE, note=f"no cell differs; {told}" if c.is_identical else told)
+    if c.is_identical:
+        return replace(c, verdict=PASS, note=IDENTICAL)
     if c.p_pass <= policy.alpha:
         return replace(c, verdict=PASS, note=WITHIN if low > 0 else direction)
     if not np.isfinite(c.p):

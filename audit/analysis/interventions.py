@@ -32,7 +32,8 @@ RESPONSES = ("scene_alarm", "sensor_alarm", "target_logit", "target_probability"
 TARGET = "target_logit"
 FACTORS = ("relation", "light", "cast_shadow")
 LIGHT, SHADOW = "light", "cast_shadow"
-COMPARED = ("sensor_alarm", "target_probability")  # the response of a comparison's interventions: the first there is
+ADDED = ("target_alarm", "target_probability")  # what an object adds to, in a comparison: the first there is
+ALARM = "sensor_alarm"
 NO_SHADOW = "none"  # the level of cast_shadow at which the object casts none
 GHOST, EMPTY = "ghost", "empty"
 _WITHOUT_ALONE = ("arm_object", "object", "interaction", "removal_shadow")  # what needs the object without its shadow
@@ -122,27 +123,29 @@ def removal_effects(values: Floats, layout: Layout) -> dict[str, Floats]:
 def interventions_by_block(
     values: Mapping[str, Floats], layout: Layout, levels: Mapping[str, str] | None = None
 ) -> dict[str, Floats]:
-    """What a comparison looks at: object_effect, full - ghost, what the object itself adds to the answer; and, of
-    alarms, shadow_effect, ghost - empty, what its shadow alone raises. (B,) each, the mean over the block's cells that
-    have the arms and cast a shadow; NaN without an obstacle. Empty where the design has no arms.
+    """The effects of audit.metrics.effect_specs, (B,) each: object_effect, full - ghost of what the object's own
+    sensors or classes say; and, of alarms, shadow_alarm, the ghost. The mean over the block's cells that have the arms
+    and cast a shadow; NaN without an obstacle. Empty where the design has no arms.
 
-    values: response -> (B, C). levels: factor -> level of a condition, and then of its cells alone; of an effect that
-    does not depend on one of these factors (the shadow's on the relation) nothing.
+    values: response -> (B, C). levels: factor -> level of a condition, and then of its cells alone; nothing of an
+    effect that does not depend on one of these factors (the ghost's on the relation).
     """
-    response = next((r for r in COMPARED if r in values), None)
-    if response is None or not has_arms(layout):
+    if not has_arms(layout):
         return {}
-    found, at = arms(values[response], layout), dict(levels or {})
+    at = dict(levels or {})
     shadows = [i for i, level in enumerate(_levels(layout, SHADOW)) if level != NO_SHADOW]
-    full, ghost = found.full[:, :, :, shadows], found.ghost[:, :, :, shadows]
-    effects = {"object_effect": full - ghost}
-    if response == COMPARED[0] and (not at or layout.where({**at, PRESENCE: GHOST}).any()):
-        effects["shadow_effect"] = ghost - found.empty
+    effects = {}
+    response = next((r for r in ADDED if r in values), None)
+    if response is not None:
+        found = arms(values[response], layout)
+        effects["object_effect"] = (found.full - found.ghost)[:, :, :, shadows]
+    if ALARM in values and (not at or layout.where({**at, PRESENCE: GHOST}).any()):
+        effects["shadow_alarm"] = arms(values[ALARM], layout).ghost[:, :, :, shadows]
     if at:
         within = np.broadcast_to(_where(layout.where(at)), layout.shape)
         shown = _ordered(within, layout, OBJECT)[:, :, :, shadows]
         effects = {name: effect + shown for name, effect in effects.items()}
-    seen = has_obstacle(layout, response)
+    seen = has_obstacle(layout, ALARM)
     return {name: np.where(seen, per_block(effect), np.nan) for name, effect in effects.items()}
 
 

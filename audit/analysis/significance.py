@@ -89,14 +89,16 @@ def exceeds_over_objects(
 
 
 def sign_flip_p(d: Floats) -> float:
-    """Share of the sign flips of d (n,) whose sum is at least that of d; above 30 values, of flips drawn once.
+    """Share of the sign flips of d (n,) whose sum is at least that of d; above 30 values, of flips drawn once, and
+    where none of them comes that far at most exp(-s^2 / 2 sum d^2), s = sum d (Hoeffding, 1963).
 
     The 2^n sums are the sums of those of two halves, so counting them sorts 2^(n/2) numbers.
     """
     slack = 1e-9 * max(1.0, float(np.abs(d).sum()))  # ties by rounding are ties
     if len(d) > _EXACT_FLIPS:
-        sums = _signs(len(d)) @ d
-        return (1 + int((sums >= d.sum() - slack).sum())) / (1 + _FLIPS)
+        reached = int((_signs(len(d)) @ d >= d.sum() - slack).sum())
+        drawn = (1 + reached) / (1 + _FLIPS)
+        return drawn if reached else min(drawn, float(np.exp(-(d.sum() ** 2) / (2 * (d**2).sum()))))
     first, second = _all_sums(d[: len(d) // 2]), np.sort(_all_sums(d[len(d) // 2 :]))
     below = np.searchsorted(second, d.sum() - slack - first, side="left")
     return float((len(second) - below).sum()) / 2.0 ** len(d)

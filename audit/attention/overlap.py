@@ -67,8 +67,9 @@ def measure(
     picture (Zhang et al. 2018; here for fractional M); pointing_game_exact M at argmax P, chance area(M);
     relevance_rank_accuracy H / K, H the sum of M over the K highest pixels of P, expected over the ties, chance
     area(M); iou H / (K + S - H), chance the same with K area(M) for H; iou_top_q that of round(q N) pixels; roc_auc and
-    average_precision of the signed map, chance .5 and area(M); mass_split sum(P M) / sum(P) for all regions, defined
-    also for empty ones; of the whole map, as region WHOLE, gini and entropy (over ln N) of P, 0 and 1 where it is flat.
+    average_precision of the signed map, chance .5 and what pixels in random order score; mass_split
+    sum(P M) / sum(P) for all regions, defined also for empty ones; of the whole map, as region WHOLE, gini and entropy
+    (over ln N) of P, 0 and 1 where it is flat.
     """
     prepared = regions if isinstance(regions, PreparedRegions) else prepare(regions)
     if maps.ndim != 3 or len(maps) != len(prepared.fractions):

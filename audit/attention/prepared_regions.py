@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -57,13 +59,15 @@ def prepare(
     wanted = [REGIONS.index(name) for name in overlap]
     radius = tolerance(*regions.shape[2:])
     size = torch.zeros(fractions.shape[:2], dtype=torch.float64, device=fractions.device)
+    squares = torch.zeros_like(size)
     wide = torch.empty_like(fractions[:, wanted])
     step = max(1, _CHUNK // fractions[0].numel()) if len(fractions) else 1
     for start in range(0, len(fractions), step):
         some = slice(start, start + step)
         size[some] = summed(fractions[some].flatten(2))
+        squares[some] = summed(fractions[some].flatten(2).double() ** 2)
         wide[some] = _widened(fractions[some][:, wanted], radius)
-    return PreparedRegions(fractions, size, tuple(overlap), wide, _chance(size, wide, overlap))
+    return PreparedRegions(fractions, size, tuple(overlap), wide, _chance(size, squares, wide, overlap))
 
 
 def tolerance(height: int, width: int) -> float:
@@ -80,9 +84,10 @@ def tensor(array: Floats | Tensor, device: torch.device | str) -> Tensor:
     return torch.from_numpy(np.require(array, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])).to(device)
 
 
-def _chance(size: Tensor, wide: Tensor, overlap: Sequence[str]) -> dict[Key, Doubles]:
+def _chance(size: Tensor, squares: Tensor, wide: Tensor, overlap: Sequence[str]) -> dict[Key, Doubles]:
     pixels = wide.shape[2] * wide.shape[3]
     sizes: Doubles = size.cpu().numpy()
+    precision = _precision_in_random_order(sizes, squares.cpu().numpy(), pixels)
     near: Doubles = averaged(wide.flatten(2)).cpu().numpy()
     chance: dict[Key, Doubles] = {}
     for index, name in enumerate(REGIONS):
@@ -93,12 +98,33 @@ def _chance(size: Tensor, wide: Tensor, overlap: Sequence[str]) -> dict[Key, Dou
         chance |= {(metric, name): area for metric in OF_REGION}
         chance["enrichment", name] = np.ones_like(area)
         chance["roc_auc", name] = np.full_like(area, 0.5)
+        chance["average_precision", name] = precision[:, index]
         chance["pointing_game", name] = near[:, list(overlap).index(name)]
         counts = {"iou": np.maximum(np.round(sizes[:, index]), 1.0)}
         counts |= {metric: np.full_like(area, top_count(metric, pixels)) for metric in TOP_SHARES}
         for metric, count in counts.items():
             chance[metric, name] = count * area / (count + sizes[:, index] - count * area)
     return chance | {("gini", WHOLE): np.zeros(len(sizes)), ("entropy", WHOLE): np.ones(len(sizes))}
+
+
+def _precision_in_random_order(size: Doubles, squares: Doubles, pixels: int) -> Doubles:
+    """Expected average precision of N = `pixels` in random order, for regions of S = `size` pixels.
+
+    At rank k a pixel m of the region counts with the precision there, (m + the k - 1 before it) / k; each of those has
+    the mean of the others, (S - m) / (N - 1). Over all ranks, with H = 1 + 1/2 + ... + 1/N and q the mean of m over the
+    region: (S - q) / (N - 1) (1 - H / N) + q H / N. Of whole pixels q = 1: more than the area by about H / N, which is
+    much for a small region. squares: the sum of the region's squared fractions, q S.
+    """
+    own = np.divide(squares, size, out=np.zeros_like(size), where=size > 0)
+    share = _harmonic(pixels) / pixels
+    expected: Doubles = (size - own) / max(pixels - 1, 1) * (1 - share) + own * share
+    return expected
+
+
+@lru_cache(maxsize=16)
+def _harmonic(count: int) -> float:
+    """1 + 1/2 + ... + 1/count."""
+    return math.fsum(1 / k for k in range(1, count + 1))
 
 
 def top_count(metric: str, pixels: int) -> int:

@@ -9,7 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from audit.attribution.graph import hangs_on
+from audit.attribution.network import Network, kept_output
 from audit.attribution.passes import Pass
+
+CUT_OFF = "needs the gradient of the answer at the target layer, and the network lets none through (no_grad, detach)"
 
 
 def grad_cam(passed: Pass) -> Tensor:
@@ -54,6 +58,15 @@ def layer_cam(passed: Pass) -> Tensor:
     """Jiang et al. 2021, equations 3 and 4: sum over channels of rectified gradient x activation at each place."""
     activation, gradient = _of_layer(passed)
     return (gradient.clamp(min=0) * activation).sum(dim=1)
+
+
+def without_layer_gradient(network: Network, picture: Tensor) -> str:
+    """Why the gradient at its target layer says nothing about a network: it is 0 whatever the picture shows."""
+    if network.layer is None:
+        raise ValueError("the network has no target layer")
+    with torch.enable_grad(), kept_output(network.layer) as kept:
+        answer = network.logits(picture.detach().requires_grad_())
+    return "" if hangs_on(answer, kept[-1]) else CUT_OFF
 
 
 def _of_layer(passed: Pass) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from audit.attribution.network import Attended, Network, kept_attention, kept_output
-from audit.attribution.passes import Pass
+from audit.attribution.passes import Pass, gradients_at
 from audit.models.errors import ModelError
 from audit.models.layer_layout import MOST_PREFIX_TOKENS
 
@@ -30,7 +30,7 @@ def attention_rollout(passed: Pass) -> Tensor:
         raise ModelError(f"attention_rollout {refused}")
     rolled = _rollout(attention)
     prefix = rolled.shape[1] - height * width
-    share = _share_of_tokens(attention[-1].output, logits, prefix)
+    share = _share_of_tokens(attention[-1], logits, prefix)
     return torch.einsum("bt,bts->bs", share, rolled)[:, prefix:].unflatten(1, (height, width))
 
 
@@ -64,16 +64,13 @@ def _rollout(attention: list[Attended]) -> Tensor:
     return rolled
 
 
-def _share_of_tokens(last: Tensor, logits: Tensor, prefix: int) -> Tensor:
+def _share_of_tokens(last: Attended, logits: Tensor, prefix: int) -> Tensor:
     """(B, tokens), rows add up to 1, equal for all tokens that the answer is read from: behind the last attention
     tokens do not see each other, and only those have a gradient there. Where none has: the class token.
     """
     weights = torch.rand(logits.shape[1], generator=torch.Generator().manual_seed(0)).to(logits)
-    found = None
-    if logits.requires_grad and last.requires_grad:
-        (found,) = torch.autograd.grad((logits * weights).sum(), [last], allow_unused=True)
-    gradient = torch.zeros_like(last) if found is None else found
-    is_read = (gradient != 0).any(dim=2)
+    (gradient,) = gradients_at((logits * weights).sum(dim=1), [last.output])
+    is_read = ((gradient.transpose(0, 1) if last.tokens_first else gradient) != 0).any(dim=2)
     default = torch.zeros_like(is_read)
     default[:, : 1 if prefix else None] = True
     read = torch.where(is_read.any(dim=1, keepdim=True), is_read, default).float()

@@ -20,7 +20,7 @@ from audit.models.errors import ModelError, nearest
 from audit.models.frozen import frozen
 
 PICTURE = "picture"  # gradients end at the pixels before normalisation
-MIDDLE_GREY = 0.5  # of pixels in [0, 1]; what a network is fed is grey at 0
+MIDDLE_GREY = 0.5  # of pixels in [0, 1]
 
 
 class AttributionError(ModelError):
@@ -104,9 +104,15 @@ def _pass(
     at_pixels = gradient_at == PICTURE
     read = adapter.preprocessing.unit if at_pixels else adapter.preprocessing.apply
     needs = frozenset[str]().union(*(method.needs for method in methods))
-    grey = MIDDLE_GREY if at_pixels else 0.0
     network, pictures = _network(adapter, gradient_at), read(images, adapter.device)
-    return shared_pass(network, pictures, target, rows, needs, settings, grey, batch)
+    return shared_pass(network, pictures, target, rows, needs, settings, _grey(adapter, at_pixels), batch)
+
+
+def _grey(adapter: Adapter, at_pixels: bool) -> torch.Tensor:
+    """(1, 3, 1, 1), a pixel of middle grey, or what the network is fed of a picture of nothing else: by a fixed
+    normalisation (.5 - mean) / std, which is near 0 for ImageNet's; standardised per image 0, the picture's mean."""
+    middle = torch.full((1, 3, 1, 1), MIDDLE_GREY, dtype=torch.float64, device=adapter.device)
+    return middle if at_pixels else adapter.preprocessing.normalised(middle)
 
 
 def _network(adapter: Adapter, gradient_at: str) -> Network:

@@ -10,16 +10,17 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from audit.attribution.network import Network, kept_calls
-from audit.attribution.passes import Pass
+from audit.attribution.passes import Pass, gradients_at
 from audit.attribution.targets import Scalar
 
 NOT_COMPLETE = "shares out the answer of networks that are linear piece by piece, and of this one a rest remains"
+HIDDEN = "needs to see what batch normalisations put out, and behind that this one may go on:"
 
 
 @dataclass(frozen=True)
 class Parts:
     """The target's value (B,) and what adds up to it, with its sign: input x gradient (B, 3, H, W), and
-    bias x gradient of each call of each biased layer, in the shape of its output.
+    bias x gradient of each call of each biased layer, in the shape of its output with the channels behind the rows.
     """
 
     value: Tensor
@@ -56,34 +57,41 @@ def full_grad(passed: Pass) -> Tensor:
 def full_gradient(network: Network, pictures: Tensor, scalar: Scalar) -> Parts:
     """Equation 2 of the paper for every picture (B, 3, H, W)."""
     fed = pictures if network.normalise is None else network.normalise(pictures)
-    layers = [layer for layer in network.module.modules() if _bias(layer) is not None]
-    with torch.enable_grad(), kept_calls(layers) as calls:
+    # where each bias is added, and whose it is
+    added = {_adding(layer): layer for layer in network.module.modules() if _bias(layer) is not None}
+    with torch.enable_grad(), kept_calls(list(added)) as calls:
         leaf = fed.detach().requires_grad_()
         value = scalar(dataclasses.replace(network, normalise=None).logits(leaf))
-        places = [leaf, *(output for _, output in calls)]
-        found = _gradients(value, places)
-    biases = [
-        _along_channels(layer, gradient) * gradient for (layer, _), gradient in zip(calls, found[1:], strict=True)
-    ]
+        found = [g.float() for g in gradients_at(value, [leaf, *(output for _, output in calls)])]
+    biases = [_bias_x_gradient(added[part], gradient) for (part, _), gradient in zip(calls, found[1:], strict=True)]
     return Parts(value.detach(), leaf.detach() * found[0], tuple(biases))
 
 
 def with_a_rest(network: Network, picture: Tensor) -> str:
     """Why FullGrad means little to a network: smooth nonlinearities, attention, products and saturation leave a rest
-    that belongs to no input and no bias.
+    that belongs to no input and no bias. So do biases that are added where nobody sees it.
     """
     parts = full_gradient(network, picture, lambda logits: logits.amax(dim=1))
     is_single = all(p.dtype in (torch.float32, torch.float64) for p in network.module.parameters())
     size = parts.value.abs() + max(float(part.abs().sum()) for part in (parts.input, *parts.biases))
     rest = (parts.value - parts.total()).abs()
-    return "" if bool((rest <= (1e-3 if is_single else 5e-2) * size).all()) else NOT_COMPLETE
+    if bool((rest <= (1e-3 if is_single else 5e-2) * size).all()):
+        return ""
+    hidden = [layer for layer in network.module.modules() if _is_own_norm(layer) and _adding(layer) is layer]
+    return f"{HIDDEN} {type(hidden[0]).__name__}" if hidden else NOT_COMPLETE
 
 
-def _gradients(value: Tensor, places: list[Tensor]) -> list[Tensor]:
-    if not value.requires_grad:
-        return [torch.zeros_like(place, dtype=torch.float32) for place in places]
-    found = torch.autograd.grad(value.sum(), places, allow_unused=True)
-    return [torch.zeros_like(p).float() if g is None else g.float() for p, g in zip(places, found, strict=True)]
+def _is_own_norm(layer: nn.Module) -> bool:
+    """A normalisation that goes its own way forward: its output need not be what was normalised."""
+    own = type(layer).forward not in (nn.modules.batchnorm._BatchNorm.forward, nn.SyncBatchNorm.forward)
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm) and own
+
+
+def _adding(layer: nn.Module) -> nn.Module:
+    """The module that puts out what a layer's bias has just been added to: itself, unless an activation follows within
+    it, as in those of timm, which hand what they normalise to a dropout first."""
+    first = getattr(layer, "drop", None)
+    return first if _is_own_norm(layer) and isinstance(first, nn.Module) else layer
 
 
 def _bias(layer: nn.Module) -> Tensor | None:
@@ -100,9 +108,10 @@ def _bias(layer: nn.Module) -> Tensor | None:
     return None
 
 
-def _along_channels(layer: nn.Module, output: Tensor) -> Tensor:
+def _bias_x_gradient(layer: nn.Module, gradient: Tensor) -> Tensor:
+    """(B, C, ...), of the gradient at a layer's output: dense layers work on its last axis, others on the second."""
     bias = _bias(layer)
     assert bias is not None
-    if isinstance(layer, nn.Linear):
-        return bias
-    return bias.view(-1, *[1] * (output.ndim - 2))
+    if isinstance(layer, nn.Linear) and gradient.ndim > 2:
+        gradient = gradient.movedim(-1, 1)
+    return bias.view(-1, *[1] * (gradient.ndim - 2)) * gradient

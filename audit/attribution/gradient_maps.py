@@ -10,8 +10,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from audit.attribution.activation_maps import grad_cam
-from audit.attribution.network import Network, rectifiers
+from audit.attribution.graph import hangs_on, other_nonlinearities, rectifiers
+from audit.attribution.network import Network
 from audit.attribution.passes import Pass
+
+CUT_OFF = "needs the gradient of the answer at the picture, and the network lets none through (no_grad, detach)"
 
 
 def saliency(passed: Pass) -> Tensor:
@@ -54,14 +57,29 @@ def guided_grad_cam(passed: Pass) -> Tensor:
     return (guided * enlarged).sum(dim=1)
 
 
-def without_rectifiers(network: Network, picture: Tensor) -> str:
-    """Why the rules of guided backpropagation and deconvolution mean nothing to a network: it does not rectify.
+def without_picture_gradient(network: Network, picture: Tensor) -> str:
+    """Why the gradient at the picture says nothing about a network: it is 0 whatever the picture shows."""
+    leaf = picture.detach().requires_grad_()
+    with torch.enable_grad():
+        return "" if hangs_on(network.logits(leaf), leaf) else CUT_OFF
 
-    A network of smooth nonlinearities (GELU, SiLU) would silently give its plain gradient.
+
+def without_rectifiers(network: Network, picture: Tensor) -> str:
+    """Why the rules of guided backpropagation and deconvolution mean nothing to a network, or only in part.
+
+    Behind nonlinearities that do not rectify (GELU, SiLU) they silently are the plain gradient.
     """
     with torch.enable_grad():
         answer = network.logits(picture.detach().requires_grad_())
-    return "" if rectifiers(answer) else "is defined for rectifiers, and the network has none"
+    if not rectifiers(answer):
+        return "is defined for rectifiers, and the network has none"
+    others = other_nonlinearities(answer)
+    kinds = ", ".join(dict.fromkeys(others))
+    return (
+        f"is defined for rectifiers, and {len(others)} nonlinearities of the network are none: {kinds}"
+        if others
+        else ""
+    )
 
 
 def _there(gradient: torch.Tensor | None) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from audit.attribution.engine import AttributionError, method_named
 from audit.attribution.methods import INPUT, Method
 from audit.attribution.network import Network, kept_output
-from audit.attribution.passes import LAYER, LAYER_GRADIENT, PICTURE_GRADIENT, Pass
+from audit.attribution.passes import LAYER, LAYER_GRADIENT, PICTURE_GRADIENT, Pass, recorded
 from audit.attribution.targets import outputs_where
 from audit.config import MethodSettings
 from audit.metrics.arrays import Mask, Pixels, Singles
@@ -114,6 +114,7 @@ def _jacobian(logits: torch.Tensor, places: Sequence[torch.Tensor], sums: torch.
     above = sums[:, None].expand(-1, len(logits), -1)
     if not logits.requires_grad:
         return [p.new_zeros((len(sums), *p.shape)) for p in places]
+    places = recorded(places)
     try:
         found = torch.autograd.grad(logits, places, above, is_grads_batched=True, allow_unused=True, retain_graph=True)
     except RuntimeError:  # a function of the user's own that cannot be batched: one backward pass per target

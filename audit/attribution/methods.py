@@ -53,17 +53,27 @@ class Method:
     refusal: Callable[[Network, torch.Tensor], str] | None = None
 
 
+def _any_of(*refusals: Callable[[Network, torch.Tensor], str]) -> Callable[[Network, torch.Tensor], str]:
+    """The first reason that one of them gives, '' where none does."""
+    return lambda network, picture: next((why for asked in refusals if (why := asked(network, picture))), "")
+
+
+_RULED = (gradient_maps.without_picture_gradient, gradient_maps.without_rectifiers)
+
+
 def _at_input(
     name: str, title: str, need: str, reduction: str, paper: str, note: str, maps: Callable[[Pass], torch.Tensor]
 ) -> Method:
     is_plain = need == PICTURE_GRADIENT
-    cost, refusal = ("", None) if is_plain else ("one more backward pass", gradient_maps.without_rectifiers)
+    cost = "" if is_plain else "one more backward pass"
+    refusal = gradient_maps.without_picture_gradient if is_plain else _any_of(*_RULED)
     return Method(name, title, INPUT, frozenset({need}), reduction, paper, note, maps, cost, refusal)
 
 
 def _of_layer(name: str, title: str, paper: str, note: str, maps: Callable[[Pass], torch.Tensor]) -> Method:
     needs = frozenset({LAYER_GRADIENT})
-    return Method(name, title, LAYER_GRID, needs, "sum over the layer's channels", paper, note, maps)
+    reduction, refusal = "sum over the layer's channels", activation_maps.without_layer_gradient
+    return Method(name, title, LAYER_GRID, needs, reduction, paper, note, maps, refusal=refusal)
 
 
 _GRADIENTS = (
@@ -100,7 +110,7 @@ _GRADIENTS = (
         PICTURE_GRADIENT,
         "sum",
         "Shrikumar et al. 2016",
-        "Says nothing about pixels near the mean grey, which the network is fed as zeros.",
+        "Says nothing about pixels near the mean of the normalisation, which the network is fed as zeros.",
         gradient_maps.input_x_gradient,
     ),
     _at_input(
@@ -131,7 +141,7 @@ _GRADIENTS = (
         "Guided backpropagation where Grad-CAM is positive; it inherits the faults of both.",
         gradient_maps.guided_grad_cam,
         "one more backward pass",
-        gradient_maps.without_rectifiers,
+        _any_of(*_RULED, activation_maps.without_layer_gradient),
     ),
 )
 
@@ -184,6 +194,7 @@ _OWN_PASSES = (
         "Adds up to the target less the target of a grey picture; pixels that are grey get nothing.",
         path_maps.integrated_gradients,
         "a forward and a backward pass for each of settings.path_steps steps",
+        gradient_maps.without_picture_gradient,
     ),
     Method(
         "smooth_grad",
@@ -195,6 +206,7 @@ _OWN_PASSES = (
         "Saliency of gradients averaged over noisy copies; of what holds near the picture, not at it.",
         path_maps.smooth_grad,
         "a forward and a backward pass for each of settings.noise_copies copies",
+        gradient_maps.without_picture_gradient,
     ),
     Method(
         "occlusion",
@@ -274,7 +286,7 @@ _STRUCTURES = (
         "Input x gradient and the part of every bias, which together are the whole answer; without a sign.",
         full_grad.full_grad,
         "one more forward and backward pass",
-        full_grad.with_a_rest,
+        _any_of(gradient_maps.without_picture_gradient, full_grad.with_a_rest),
     ),
     Method(
         "attention_rollout",

@@ -14,19 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from audit.attribution.graph import rectifiers
 from audit.models.layer_layout import CHANNELS_FIRST, LayerLayout
 
 Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Gradient behind a rectifier as autograd has it, and the gradient that came to it from above: to the new gradient."""
-
-# what cuts off below 0, by the name of its node, and the attribute that says where it cuts: '' for always at 0
-RECTIFIERS = {
-    "ReluBackward": "",
-    "ThresholdBackward": "_saved_threshold",
-    "HardtanhBackward": "_saved_min_val",  # ReLU6 is one from 0 to 6
-    "ClampBackward": "_saved_min",
-    "ClampMinBackward": "_saved_min",
-}
 
 
 @dataclass(frozen=True)
@@ -105,29 +97,6 @@ def rectified_by(rule: Rule, target: torch.Tensor) -> Iterator[None]:
             handle.remove()
 
 
-def _cuts_at_zero(node: torch.autograd.graph.Node) -> bool:
-    kind = next((k for k in sorted(RECTIFIERS, key=len, reverse=True) if node.name().startswith(k)), None)
-    if kind is None or not RECTIFIERS[kind]:
-        return kind is not None
-    return getattr(node, RECTIFIERS[kind], None) == 0
-
-
-def rectifiers(target: torch.Tensor) -> list[torch.autograd.graph.Node]:
-    """The rectifiers in the graph behind `target`, whichever way the network calls them."""
-    found: list[torch.autograd.graph.Node] = []
-    seen: set[torch.autograd.graph.Node] = set()
-    ahead = [target.grad_fn]
-    while ahead:
-        node = ahead.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        ahead.extend(following for following, _ in node.next_functions)
-        if _cuts_at_zero(node):
-            found.append(node)
-    return found
-
-
 @contextmanager
 def kept_calls(layers: Sequence[nn.Module]) -> Iterator[list[tuple[nn.Module, torch.Tensor]]]:
     """Every call of any of `layers` while the context lasts, with its output, in order; as `kept_output` of many."""
@@ -147,12 +116,13 @@ def kept_calls(layers: Sequence[nn.Module]) -> Iterator[list[tuple[nn.Module, to
 
 @dataclass(frozen=True)
 class Attended:
-    """One call of an attention. weights: (B, heads, queries, keys), after the softmax. output: (B, queries, C), the
-    very tensor that the network goes on with.
+    """One call of an attention. weights: (B, heads, queries, keys), after the softmax. output: (B, queries, C), or
+    (queries, B, C) where tokens_first, the very tensor that the network goes on with.
     """
 
     weights: torch.Tensor
     output: torch.Tensor
+    tokens_first: bool = False
 
 
 @contextmanager
@@ -208,7 +178,7 @@ def _show_weights(attention: nn.MultiheadAttention, calls: list[Attended], undon
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         needs_weights, averages = asked.pop()
         result, found = output
-        calls.append(Attended(found, result if attention.batch_first or result.ndim < 3 else result.transpose(0, 1)))
+        calls.append(Attended(found, result, tokens_first=not attention.batch_first and result.ndim == 3))
         if not needs_weights:
             return result, None
         return result, found.mean(dim=-3) if averages else found

@@ -31,8 +31,8 @@ class Pass:
     logits: (B, K), and value (B,), the target of each. picture_gradient, guided, deconvolved: (B, 3, H, W), the
     gradient of the target at the pictures, plain and by each rule on rectifiers. activation, activation_gradient:
     (B, C, h, w), the target layer's output, however it lay. rows: the pictures' numbers.
-    grey: what a removed pixel becomes. Methods with passes of their own ask by `scores` and `gradients`, `batch`
-    pictures at a time.
+    grey: what a removed pixel becomes, one number or (1, 3, 1, 1), one per channel. Methods with passes of their own
+    ask by `scores` and `gradients`, `batch` pictures at a time.
     """
 
     network: Network
@@ -46,7 +46,7 @@ class Pass:
     deconvolved: torch.Tensor | None
     activation: torch.Tensor | None
     activation_gradient: torch.Tensor | None
-    grey: float
+    grey: torch.Tensor | float
     batch: int
     settings: MethodSettings
 
@@ -70,7 +70,7 @@ class Pass:
                 part = slice(start, start + self.batch)
                 leaf = pictures[part].detach().requires_grad_()
                 value = self.scalar_of(of[part])(self.network.logits(leaf))
-                found += _gradients(value, [leaf], again=False)
+                found += gradients_at(value, [leaf])
         return torch.cat(found)
 
     def scalar_of(self, of: torch.Tensor) -> Scalar:
@@ -86,7 +86,7 @@ def shared_pass(
     rows: Sequence[int],
     needs: frozenset[str],
     settings: MethodSettings | None = None,
-    grey: float = 0.0,
+    grey: torch.Tensor | float = 0.0,
     batch: int = 64,
 ) -> Pass:
     """Differentiate `target` of pictures (B, 3, H, W), row by row, at the places that `needs` names.
@@ -112,11 +112,11 @@ def shared_pass(
         value = scalar(logits)
         places = [leaf] if PICTURE_GRADIENT in needs else []
         places += [activation] if activation is not None and LAYER_GRADIENT in needs else []
-        plain = _gradients(value, places, bool(rules)) if needs & {PICTURE_GRADIENT, LAYER_GRADIENT} else []
+        plain = gradients_at(value, places, bool(rules)) if needs & {PICTURE_GRADIENT, LAYER_GRADIENT} else []
         ruled = {}
         for rule in rules:
             with rectified_by(RULES[rule], value):
-                ruled[rule] = _gradients(value, [leaf], rule != rules[-1])[0]
+                ruled[rule] = gradients_at(value, [leaf], rule != rules[-1])[0]
     layer_gradient = plain[-1] if LAYER_GRADIENT in needs else None
     layout = network.layout
     return Pass(
@@ -137,9 +137,15 @@ def shared_pass(
     )
 
 
-def _gradients(value: torch.Tensor, places: Sequence[torch.Tensor], again: bool) -> list[torch.Tensor]:
+def gradients_at(value: torch.Tensor, places: Sequence[torch.Tensor], again: bool = False) -> list[torch.Tensor]:
     """Of the sum of `value` at each place; zeros where it does not depend on it. again: the graph is needed again."""
+    places = recorded(places)
     found: Sequence[torch.Tensor | None] = [None] * len(places)
     if value.requires_grad:
         found = torch.autograd.grad(value.sum(), places, retain_graph=again, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(places, found, strict=True)]
+
+
+def recorded(places: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """`places` to differentiate at; in place of what a network did without recording it, something of no influence."""
+    return [place if place.requires_grad else place.detach().requires_grad_() for place in places]

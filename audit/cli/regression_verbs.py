@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def _compare(request: Request) -> int:
-    """Hold a candidate against its baseline: 0 pass, 3 regression, 4 inconclusive where that shall fail."""
+    """Hold a candidate against its baseline: 0 pass, 3 regression, 4 inconclusive where that shall fail, 5 too few
+    scenes."""
     from audit.regression import verbs
 
     lines, code = verbs.compare(request.arguments, request.composed, _auditor(request), _comparison_page(request))
@@ -63,7 +64,7 @@ def _selftest(request: Request) -> int:
     from audit.regression import selftest_verb
 
     check_writable(selftest_verb.settings_of(request.arguments, request.composed), "paths.store")
-    return selftest_verb.selftest(request.arguments, request.composed, request.command, _print_at_once)
+    return selftest_verb.selftest(request.arguments, request.composed, _print_at_once)
 
 
 def _print_at_once(line: str) -> None:
@@ -102,7 +103,7 @@ def _auditor(request: Request) -> Auditor:
 
     config = request.composed([a for a in request.arguments if a.startswith("paths.")])
     check_writable(config, "paths.outputs", "paths.store")
-    return Auditor(request.command, run_page(config.paths))
+    return Auditor(run_page(config.paths))
 
 
 def _comparison_page(request: Request) -> WritePage:

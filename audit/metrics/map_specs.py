@@ -85,7 +85,8 @@ ATTENTION_SPECS = (
     _overlap(
         "average_precision",
         "average precision",
-        _AREA,
+        # of regions of whole pixels; derived in audit.attention.prepared_regions, for fractions too
+        "that of pixels in random order: (S - 1) / (N - 1) (1 - H / N) + H / N, S of N pixels, H = 1 + 1/2 + ... + 1/N",
         "Precision of the map's highest pixels as the region, averaged over the shares of the region that they find.",
         unit="index",
     ),

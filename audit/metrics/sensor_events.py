@@ -69,8 +69,9 @@ def score(
     """Every per-scene task metric: one row per scene, a column per metric and one `<metric>:reason` beside it.
 
     probability (N, 155) in [0, 1]; label (N, 155) in {1, 0, -1}; threshold: the operating point. target (N, 155) bool:
-    the cells whose logits make `target_logit`, default label == 1; give an arm without the object the cells of its
-    full scene, so that the arms answer one question. logits (N, 155): default logit(probability), cut at +-13.8.
+    the cells that `target_logit` and `target_alarm` are about, default label == 1; give an arm without the object the
+    cells of its full scene, so that the arms answer one question. logits (N, 155): default logit(probability), cut at
+    +-13.8.
     A value is NaN exactly where its reason is not empty. Raises ValueError on shapes that do not agree.
     """
     _check_shapes(probability, label)
@@ -78,6 +79,7 @@ def score(
     operating = sensor_events(p, label, threshold, horizon)
     half = sensor_events(p, label, HALF, horizon)
     broken = ~np.isfinite(p).all(axis=1)
+    asked = label == 1 if target is None else target
     columns = {
         **_rates(operating, ""),
         **_rates(half, "_at_half"),
@@ -85,7 +87,8 @@ def score(
         "brier": _brier(p, label),
         "sensor_alarm": (operating.alarm.mean(axis=1), _never(broken)),
         "scene_alarm": (operating.alarm.any(axis=1).astype(np.float64), _never(broken)),
-        "target_logit": target_logit(p, label == 1 if target is None else target, logits),
+        "target_alarm": _target_alarm(p, asked, threshold, horizon),
+        "target_logit": target_logit(p, asked, logits),
     }
     return wide(columns, broken)
 
@@ -112,6 +115,14 @@ def _scene_rates(events: Events) -> dict[str, tuple[Doubles, Texts]]:
 def _share(part: Mask, whole: Mask, reason: str) -> tuple[Doubles, Texts]:
     count = whole.sum(axis=1)
     return part.sum(axis=1) / np.maximum(count, 1), np.where(count > 0, "", reason)
+
+
+def _target_alarm(p: Doubles, target: Mask, threshold: float, horizon: int) -> tuple[Doubles, Texts]:
+    """Share of the sensors with a target cell within the horizon that alarm in one: where the object is, the share that
+    is not missed."""
+    asked = _by_sensor(target)[:, : horizon + 1]
+    alarmed = (asked & (_by_sensor(p)[:, : horizon + 1] >= threshold)).any(axis=1)
+    return _share(alarmed, asked.any(axis=1), "no_occupied_sensor")
 
 
 def _brier(p: Doubles, label: Integers) -> tuple[Doubles, Texts]:

@@ -84,6 +84,19 @@ _PROXIMITY = (
         PROXIMITY,
     ),
     MetricSpec(
+        "target_alarm",
+        "sensors that alarm where the object is",
+        "neither",
+        0.0,
+        1.0,
+        "share",
+        "-",
+        ("no_occupied_sensor", "nan_output"),
+        f"Share of the sensors that the block's obstacle occupies within {HORIZON} in which one of its cells reaches"
+        " the operating threshold; also asked of the scenes without it, where such an alarm is false.",
+        PROXIMITY,
+    ),
+    MetricSpec(
         "scene_alarm",
         "scenes that alarm",
         "neither",

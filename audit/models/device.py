@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from operator import attrgetter
+from typing import TypeVar
 
 import torch
 
 from audit.models.errors import ModelError, nearest
+
+# torch's settings of precision and what makes each full; the general ones first, for which single ones stand in
+# that are 'none': only behind them can be read what was set for a single one itself
+PRECISIONS = {
+    **dict.fromkeys(("backends", "backends.cudnn"), "none"),
+    **dict.fromkeys(("backends.cuda.matmul", "backends.cudnn.conv", "backends.cudnn.rnn"), "ieee"),
+    **dict.fromkeys(("backends.mkldnn.matmul", "backends.mkldnn.conv", "backends.mkldnn.rnn"), "ieee"),
+}
+
+T = TypeVar("T")
 
 
 def pick_device(name: str) -> str:
@@ -34,19 +46,36 @@ def repeatable_arithmetic() -> Iterator[None]:
     """Convolutions and matrix products in full float32 by a fixed algorithm, so equal input gives equal bytes.
 
     Without it CUDA rounds to TF32 and may pick another kernel from run to run. A caller's autocast is suspended, too.
-    The former settings come back.
+    The former settings come back, by whichever of torch's two ways they were made.
     """
-    matmul = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    full = [torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda")]
+    cudnn = torch.backends.cudnn
+    with ExitStack() as undone:
+        _take_full_precision(undone)
+        undone.enter_context(cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False))
+        for kind in ("cpu", "cuda"):
+            undone.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+def _take_full_precision(undone: ExitStack) -> None:
+    """By both ways, since torch refuses to be asked by the older where the two disagree, as it may for a network."""
+    word, is_rounded = _told(torch.get_float32_matmul_precision), _told(lambda: torch.backends.cudnn.allow_tf32)
+    if hasattr(torch.backends, "fp32_precision"):
+        for name, value in PRECISIONS.items():
+            part = attrgetter(name)(torch)
+            undone.callback(setattr, part, "fp32_precision", part.fp32_precision)
+            part.fp32_precision = value
+    if word is not None:
+        undone.callback(torch.set_float32_matmul_precision, word)
+    if is_rounded is not None:
+        undone.callback(setattr, torch.backends.cudnn, "allow_tf32", is_rounded)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def _told(setting: Callable[[], T]) -> T | None:
+    """None where torch refuses to tell a setting by the older way; what counts then is what the newer one says."""
     try:
-        with (
-            full[0],
-            full[1],
-            torch.backends.cudnn.flags(
-                enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
-            ),
-        ):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = matmul
+        return setting()
+    except RuntimeError:
+        return None

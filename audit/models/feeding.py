@@ -65,12 +65,16 @@ def feedings(configured: Preprocessing) -> list[Feeding]:
 
 
 def together(configured: Preprocessing, changes: Sequence[Feeding]) -> Feeding:
-    """Single changes of different kinds at once; of a fixed normalisation mean and std follow the channels."""
+    """Single changes of different kinds at once; of a fixed normalisation mean and std follow the channels.
+
+    What an earlier change has made already is no change any more: with the channels turned round, mean and std may be
+    ImageNet's own.
+    """
     made = configured
     settings: list[str] = []
     for change in sorted(changes, key=lambda c: KINDS.index(c.kind)):
-        found = {f.name: f for f in feedings(made)}[change.name]
-        made, settings = found.preprocessing, [*settings, found.setting]
+        if (found := {f.name: f for f in feedings(made)}.get(change.name)) is not None:
+            made, settings = found.preprocessing, [*settings, found.setting]
     return Feeding(" ".join(c.name for c in changes), "together", " ".join(settings), made)
 
 

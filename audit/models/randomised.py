@@ -41,7 +41,7 @@ def drawn_anew(adapter: Adapter, seed: int) -> nn.Module:
 
 def twin_of(adapter: Adapter) -> Adapter:
     """A copy of `adapter` whose layers may be overwritten; it has no checkpoint's name."""
-    return dataclasses.replace(adapter, module=copy.deepcopy(adapter.module), checkpoint=Checkpoint("", ""))
+    return dataclasses.replace(adapter, module=_copied(adapter.module), checkpoint=Checkpoint("", ""))
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _own(part: nn.Module) -> Iterator[torch.Tensor]:
 
 
 def _redrawn(module: nn.Module) -> nn.Module:
-    copied = copy.deepcopy(module).to("cpu")
+    copied = _copied(module).to("cpu")
     for part in copied.modules():
         reset = getattr(part, "reset_parameters", None)
         if callable(reset):
@@ -128,6 +128,20 @@ def _redrawn(module: nn.Module) -> nn.Module:
         else:
             _shuffle_own_parameters(part)
     return copied
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A copy. What a module keeps of its last pass, such as an activation, is copied by its values alone: torch copies
+    no tensor that it has recorded the making of."""
+    memo = {id(kept): kept.detach().clone() for part in module.modules() for kept in _kept(part) if not kept.is_leaf}
+    return copy.deepcopy(module, memo)
+
+
+def _kept(part: nn.Module) -> Iterator[torch.Tensor]:
+    """The tensors among the attributes of a module, also those in a list, tuple or dict there."""
+    for value in vars(part).values():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        yield from (one for one in inside if isinstance(one, torch.Tensor))
 
 
 def _in_place_of(module: nn.Module, fresh: nn.Module) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from audit.config import AuditConfig, CropsConfig, FaithfulnessConfig, Preproces
 from audit.models.checkpoint import PACKAGED, SUFFIXES, Checkpoint, read_checkpoint
 from audit.regression.kept_run import KeptRun, open_run, runs_in
 from audit.schema import ConfigError
+from audit.typed_words import typed_words
 
 Finish = Callable[[Path], None]  # writes a run's page into its folder
 _NOT_RESULTS = ("paths", "training", "comparison", "experiment", "renderer")  # settings that change no table of a run
@@ -22,9 +24,8 @@ _NOT_RESULTS = ("paths", "training", "comparison", "experiment", "renderer")  # 
 
 @dataclass(frozen=True)
 class Auditor:
-    """How audits are run. command: what was typed, for run.json; finish: writes the page."""
+    """How audits are run. finish: writes the page."""
 
-    command: str
     finish: Finish | None = None
 
     def audited(self, config: AuditConfig) -> KeptRun:
@@ -35,7 +36,9 @@ class Auditor:
         found = find_run(Path(config.paths.outputs), settings_digest(config), digests, cards)
         if found is not None:
             return found
-        return open_run(pipeline.run(config, self.command, self.finish).run_dir)
+        # what is kept in run.json and said of findings is what makes this run again, not what it was made for
+        command = shlex.join(["python", "-m", "audit", "run", *typed_words(config)])
+        return open_run(pipeline.run(config, command, self.finish).run_dir)
 
 
 def find_run(

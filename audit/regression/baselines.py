@@ -24,6 +24,7 @@ from audit.config import PICTURES, AuditConfig, PathsConfig
 from audit.models.checkpoint import SUFFIXES
 from audit.models.errors import ModelError
 from audit.regression.auditing import Auditor, digest_of, find_run, placed, settings_digest
+from audit.regression.comparing import paired
 from audit.regression.kept_run import KeptRun, open_run
 from audit.run_directory import write_json
 from audit.schema import ConfigError, convert
@@ -188,11 +189,14 @@ def _own_run(baseline: Baseline, outputs: Path) -> KeptRun | None:
         return None
 
 
+def _tasks(config: AuditConfig) -> dict[str, str]:
+    return {name: model.task for name, model in config.models.items()}
+
+
 def _on_scenes_of(own: AuditConfig, like: AuditConfig) -> AuditConfig:
-    """The configuration `like`, with the baseline's models as they were fed: those `like` has, or its only one."""
-    shared = {name: model for name, model in own.models.items() if name in like.models}
-    if not shared and len(own.models) == len(like.models) == 1:
-        shared = dict(own.models)
+    """The configuration `like`, with the baseline's models as they were fed: those that are compared with one of
+    `like`. As it is where none is."""
+    shared = {old: own.models[old] for old in paired(_tasks(own), _tasks(like)).values()}
     return dataclasses.replace(like, models=shared) if shared else own
 
 

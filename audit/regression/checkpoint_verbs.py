@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from audit.analysis.gates import REGRESSION
-from audit.analysis.verdict import UNFIT
+from audit.analysis.verdict import EXIT_UNCOVERED, UNFIT
 from audit.config import AuditConfig
 from audit.regression.auditing import Auditor, only_model
 from audit.regression.baselines import accept as accept_run
 from audit.regression.baselines import checked_name, read_baseline
 from audit.regression.kept_run import KeptRun, open_run
 from audit.regression.ledger import DONE, Ledger
-from audit.regression.outcome import WritePage
-from audit.regression.regressing import COVERAGE, Suite, coverage_code, record_lines, regress
+from audit.regression.outcome import WritePage, coverage_code
+from audit.regression.regressing import Suite, record_lines, regress
 from audit.regression.sides import find_folder
 from audit.regression.verbs import Composer, Words, taken_apart
 from audit.regression.watching import Schedule, seconds, watch
@@ -78,7 +78,7 @@ def accept(arguments: Sequence[str], compose: Composer) -> tuple[list[str], int]
     lines = [f"accepted  {run.run_id} as {name}: {weights}"]
     if old is not None:
         lines.append(f"replaced  {old.run_id}, accepted {old.entry['accepted'][:10]}: {old.entry['reason']}")
-    if coverage_code(run) == COVERAGE:
+    if coverage_code(run) == EXIT_UNCOVERED:
         lines.append("note      too few of its scenes could be used; what they would show is not compared")
     lines += [f"note      {said}" for said in _doubts(run, outputs)]
     return [*lines, f"kept      {folder / name}.json; put it under version control"], 0

@@ -101,9 +101,9 @@ def compare_runs(
         for model in (m for m in pairs if candidate.models[m]["scene_set"] == scene_set):
             failing = _failing(baseline, candidate, pairs[model], model) if only is None else _asked_for(only, model)
             rows[model] = _gates_of(baseline, candidate, pairs[model], model, layout, policy, failing, notes)
-            states.append(
-                finding_states(model, *(_tables(r, m) for r, m in ((baseline, pairs[model]), (candidate, model))))
-            )
+            sides = ((baseline, pairs[model]), (candidate, model))
+            unfit = (baseline.is_unfit(pairs[model]), candidate.is_unfit(model))
+            states.append(finding_states(model, *(_tables(r, m) for r, m in sides), unfit=unfit))
     if not rows:
         raise ConfigError(
             f"{baseline.run_id} and {candidate.run_id} share no scene: {' '.join(notes)} Compare runs of one experiment"
@@ -159,17 +159,21 @@ def gate_rows(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(GATES.columns)) if rows else GATES.empty()
 
 
+def paired(baseline: Mapping[str, str], candidate: Mapping[str, str]) -> dict[str, str]:
+    """Model of the candidate -> of the baseline, given the task of each: by name; or, where each side has one alone,
+    those. Only models of one task, which see one scene set."""
+    shared = {model: model for model in candidate if model in baseline}
+    if not shared and len(candidate) == len(baseline) == 1:
+        shared = dict(zip(candidate, baseline, strict=True))
+    return {new: old for new, old in shared.items() if candidate[new] == baseline[old]}
+
+
 def _paired_models(baseline: KeptRun, candidate: KeptRun) -> dict[str, str]:
-    """Model of the candidate -> of the baseline: by name; or, where each run has one alone, of one task, those."""
-    shared = {m: m for m in candidate.models if m in baseline.models}
-    if not shared and len(candidate.models) == 1 and len(baseline.models) == 1:
-        (new,), (old,) = candidate.models, baseline.models
-        if candidate.models[new].get("task") == baseline.models[old].get("task"):
-            shared = {new: old}
-    if not shared:
+    found = paired(*({m: str(e.get("task")) for m, e in run.models.items()} for run in (baseline, candidate)))
+    if not found:
         names = (", ".join(r.models) or "none" for r in (baseline, candidate))
-        raise ConfigError("the runs share no model: the baseline has {}, the candidate {}".format(*names))
-    return {m: o for m, o in shared.items() if candidate.models[m].get("task") == baseline.models[o].get("task")}
+        raise ConfigError("the runs share no model of one task: the baseline has {}, the candidate {}".format(*names))
+    return found
 
 
 def _differences(baseline: KeptRun, candidate: KeptRun, pairs: Mapping[str, str]) -> list[str]:
@@ -253,13 +257,17 @@ def _gates_of(
     with_maps = not (lacking := [why for run in (baseline, candidate) if (why := _no_maps(run))])
     notes += [f"attention is not compared: {why}." for why in lacking]
     rate = gating.false_alarm_rate(baseline.folder, asked(baseline, old), layout)
+    # of a baseline without false alarms one stray answer would set the candidate's threshold
+    rate = max(rate, policy.margins.get("sensor_false_alarm", 0.0)) if np.isfinite(rate) else rate
     sides = []
     for run, name in ((baseline, old), (candidate, new)):
-        found = gating.answers(run.folder, asked(run, name), layout, rate, with_maps)
+        found = gating.answers(run.folder, asked(run, name), layout, rate, with_maps, nan_is_worst=True)
         sides.append(gate_measures(name, found, layout, policy.margins, policy.local_margins, contrasts))
-    return gates.compare(
-        sides[0], sides[1], layout, policy, chosen_from, _is_same(baseline.models[old], candidate.models[new])
+    is_same = _is_same(baseline.models[old], candidate.models[new]) or (
+        baseline.models[old].get("threshold") == candidate.models[new].get("threshold")
+        and gating.are_alike((baseline.folder, old), (candidate.folder, new), layout)
     )
+    return gates.compare(sides[0], sides[1], layout, policy, chosen_from, is_same)
 
 
 def _is_same(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -50,15 +50,19 @@ def confirm(found: Comparison, config: AuditConfig, auditor: Auditor) -> Confirm
         second = compare_runs(pair[0], pair[1], config.comparison, only=found.alarms)
     except (ConfigError, DesignError, ModelError, RenderError) as error:
         return Confirmation(NOT_TRIED, str(error), seed)
-    return Confirmation(*_said(second), seed, second)
+    return Confirmation(*_said(second, found), seed, second)
 
 
-def _said(second: Comparison) -> tuple[str, str]:
-    """What fresh scenes say of the alarms: any again, all refuted (shown to be within their margins), or neither."""
-    verdicts = {c.verdict for c in second.all_gates}
-    if gates.REGRESSION in verdicts:
+def _said(second: Comparison, found: Comparison) -> tuple[str, str]:
+    """What fresh scenes say of the alarms: any again, all refuted (shown to be within their margins), or neither. An
+    alarm that they do not speak of, for want of an occupied sensor or of a whole scene set, is not refuted."""
+    verdicts = {(m, c.gate): c.verdict for m, rows in second.compared.items() for c in rows}
+    said = [
+        verdicts.get((model, gate), gates.INCONCLUSIVE) for model, alarms in found.alarms.items() for gate in alarms
+    ]
+    if gates.REGRESSION in said:
         return CONFIRMED, ""
-    if verdicts == {gates.PASS}:
+    if set(said) == {gates.PASS}:
         return NOT_CONFIRMED, ""
     blocks = max((c.n for c in second.all_gates), default=0)
     return UNDECIDED, f"{blocks} scene seeds tell neither; more by comparison.confirm_seeds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -13,22 +13,34 @@ import pandas as pd
 
 from audit.analysis.finding_states import STATES
 from audit.analysis.gate_measures import KINDS
-from audit.analysis.gates import IDENTICAL, IMPROVED, INCONCLUSIVE, REGRESSION
+from audit.analysis.gates import IDENTICAL, INCONCLUSIVE, REGRESSION
+from audit.analysis.verdict import UNCOVERED
 from audit.regression.confirming import NOT_CONFIRMED
-from audit.regression.wording import Row, change, detectable, gate_name, gate_sentence, margin, number, several
+from audit.regression.wording import (
+    Row,
+    alarms_first,
+    better,
+    change,
+    detectable,
+    gate_name,
+    gate_sentence,
+    margin,
+    number,
+    several,
+)
 
 WELL_SHARED = 0.95  # of the cells of the larger run; below that a build server is told
 _MOST = {"gates": 40, "alarms": 12, "findings": 10, "notes": 10, "reasons": 6}  # lines of the Markdown summary
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold at all
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MARKUP = re.compile(r"([\\`*_\[\]|~$#!])")
-_SIGN = {"pass": "✅", REGRESSION: "❌", INCONCLUSIVE: "⚠️"}
+_SIGN = {"pass": "✅", REGRESSION: "❌", INCONCLUSIVE: "⚠️", UNCOVERED: "⚠️"}
 
 
 def junit_xml(record: Mapping[str, Any], table: pd.DataFrame) -> str:
     """JUnit: a test case per gate, and one that says whether enough is shared to judge at all.
 
-    A regression is a failure, unless fresh scenes do not show it; an inconclusive gate is skipped. So the build fails
+    A regression is a failure, unless fresh scenes refute it; an inconclusive gate is skipped. So the build fails
     where the exit code is not 0, and there alone. Equal comparisons give equal bytes: no times are written.
     """
     gating = _in_order(table[table["is_gate"]])
@@ -61,9 +73,8 @@ def markdown_summary(record: Mapping[str, Any], table: pd.DataFrame, states: pd.
         for side in ("baseline", "candidate")
     ]
     lines += ["", f"Scenes in both: {_safe(_shared(record))}."]
-    better = [gate_name(row) for row in _in_order(table[table["is_gate"] & (table["note"] == IMPROVED)])]
-    if better:
-        lines += ["", f"Improved: {_safe(_first(better, 6))}."]
+    if named := better(table):
+        lines += ["", f"Better by its own 95 % interval: {_safe(named)}."]
     for title, found in (
         ("Required gates", _gate_lines(table)),
         ("Alarms", _alarm_lines(table)),
@@ -82,7 +93,7 @@ def _case(row: Row) -> ET.Element:
     if row["verdict"] == REGRESSION and row["confirmed"] != NOT_CONFIRMED:
         _because(case, "failure", gate_sentence(row))
     elif row["verdict"] == REGRESSION:
-        _because(case, "skipped", f"an alarm that fresh scenes do not show: {gate_sentence(row)}")
+        _because(case, "skipped", f"an alarm that fresh scenes refute: {gate_sentence(row)}")
     elif row["verdict"] == INCONCLUSIVE:
         _because(case, "skipped", f"{row['note']}: {gate_sentence(row)}")
     return case
@@ -93,7 +104,7 @@ def _whole(record: Mapping[str, Any]) -> ET.Element:
     case = _testcase("comparison", "enough is shared to judge")
     little = any(s["shared"] < WELL_SHARED * max(s["baseline"], s["candidate"]) for s in record["shared"])
     told = f"{record['sentence']} Scenes in both: {_shared(record)}."
-    if record["verdict"] == INCONCLUSIVE and record["exit_code"]:
+    if record["verdict"] != REGRESSION and record["exit_code"]:
         _because(case, "failure", told)
     elif record["verdict"] == INCONCLUSIVE or little:
         _because(case, "skipped", told)
@@ -156,7 +167,7 @@ def _gate_lines(table: pd.DataFrame) -> list[str]:
 
 def _alarm_lines(table: pd.DataFrame) -> list[str]:
     alarmed = table[table["is_gate"] & (table["verdict"] == REGRESSION)]
-    rows = alarmed.sort_values("difference", ascending=False, kind="stable").to_dict("records")
+    rows = alarms_first(alarmed).to_dict("records")
     told = [f"{gate_sentence(row)} ({row['confirmed']})" if row["confirmed"] else gate_sentence(row) for row in rows]
     return _listed(told, "alarms")
 
@@ -183,10 +194,6 @@ def _listed(items: Iterable[Any], what: str) -> list[str]:
     told = [f"- {_safe(item)}" for item in items]
     most = _MOST[what]
     return [*told[:most], f"- and {len(told) - most} more"] if len(told) > most else told
-
-
-def _first(names: Sequence[str], most: int) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _checkpoints(side: Mapping[str, Any]) -> str:

@@ -103,9 +103,9 @@ def history(outputs: Path, config: AuditConfig, model: str | None, is_exact: boo
 def history_of(run: KeptRun, outputs: Path) -> pd.DataFrame:
     """HISTORY of the models of a run, which need not be published yet, over the finished runs of its settings and
     scenes; empty where no other checkpoint was audited so."""
-    own = Kept(run, settings_digest(run.config), run.scenes_digest)
-    if not own.file.is_file():
+    if not (run.folder / f"{GATE_VALUES.name}.parquet").is_file():  # pictures without ground truth
         return HISTORY.empty()
+    own = Kept(run, settings_digest(run.config), run.scenes_digest)
     kept, _ = _readable(outputs, run.config.experiment)
     same = [k for k in kept if (k.settings, k.scenes) == (own.settings, own.scenes) and k.run.run_id != run.run_id]
     values, _ = _values([*same, own], None)

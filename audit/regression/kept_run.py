@@ -62,6 +62,21 @@ class KeptRun:
         return str(self.models[model].get("sha256", ""))
 
     @cached_property
+    def verdict(self) -> Mapping[str, Any]:
+        """verdict.json: what the run's audit came to. Raises ConfigError."""
+        path = self.folder / "verdict.json"
+        try:
+            found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}; run the same command again") from error
+        return found
+
+    def is_unfit(self, model: str) -> bool:
+        """Whether a model falls below its floor at the control condition, so that its contrasts tell nothing."""
+        entry = self.verdict.get("models", {}).get(model, {})
+        return any(f.get("value") is not None and not f.get("ok", True) for f in entry.get("control", ()))
+
+    @cached_property
     def scenes_digest(self) -> str:
         """Hash of which cells there are and what they show: equal where two runs can be compared whole."""
         shown = self.scenes[["cell_id", "scene_id"]].sort_values("cell_id")

@@ -13,31 +13,38 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from audit.analysis import gates
+from audit.analysis.verdict import EXIT_UNCOVERED, UNCOVERED
 from audit.config import AuditConfig, ComparisonConfig
 from audit.models.checkpoint import PACKAGED, SUFFIXES, read_card, read_checkpoint
 from audit.models.errors import ModelError
 from audit.regression.auditing import Auditor, read_of_card, settings_digest, with_checkpoint
 from audit.regression.baselines import PREVIOUS, Baseline, read_baseline, run_of
-from audit.regression.comparing import compare_runs
-from audit.regression.confirming import confirm
-from audit.regression.diagnosing import diagnose
+from audit.regression.comparing import paired
 from audit.regression.kept_run import KeptRun, open_run
 from audit.regression.ledger import BROKEN, DONE, Held, Key, Ledger, Record, comparison_digest
-from audit.regression.outcome import FOLDER, WritePage, gate_table, outcome_of, verdict_record, write_outcome
-from audit.regression.wording import gate_sentence
+from audit.regression.outcome import (
+    FOLDER,
+    WritePage,
+    coverage_code,
+    gate_table,
+    judge,
+    scene_notes,
+    verdict_record,
+    write_outcome,
+)
+from audit.regression.wording import alarms_first, gate_sentence
 from audit.schema import ConfigError
 from scenes.design import nearest
 from scenes.table import TableError
 
 GOLDEN = "golden"
-NO_BASELINE, INSUFFICIENT = "no baseline", "insufficient coverage"
-USAGE, COVERAGE = 2, 5
+NO_BASELINE = "no baseline"
+USAGE = 2
 # exit codes and verdicts, the worst first
-_CODES = (3, 4, COVERAGE, 0)
-_VERDICTS = (gates.REGRESSION, gates.INCONCLUSIVE, INSUFFICIENT, gates.PASS)
+_CODES = (3, 4, EXIT_UNCOVERED, 0)
+_VERDICTS = (gates.REGRESSION, gates.INCONCLUSIVE, UNCOVERED, gates.PASS)
 _SHOWN = 3  # alarms of a comparison that are printed
 
 
@@ -61,12 +68,20 @@ class Suite:
 
     def golden(self) -> Baseline | None:
         """The accepted baseline, None where there is none yet. Raises ConfigError for another name than the default
-        that nothing was accepted as: a misspelt one would compare nothing for ever."""
+        that nothing was accepted as, since a misspelt one would compare nothing for ever; and for one that the model
+        cannot be compared with, which would be found out after the audit."""
         name, folder = self.config.comparison.golden, Path(self.config.paths.baselines)
         found = read_baseline(folder, name)
         if found is None and name != ComparisonConfig.golden:
             there = [path.stem for path in folder.glob("*.json")]
             raise ConfigError(f"comparison.golden={name}: no such baseline in {folder}; {nearest(name, there)}")
+        own = {self.model: self.config.models[self.model].task}
+        if found is not None and not paired(known := {m: of.task for m, of in found.config.models.items()}, own):
+            held, ours = (", ".join(f"{m} ({task})" for m, task in models.items()) for models in (known, own))
+            raise ConfigError(
+                f"comparison.golden={name} is a baseline of {held}, with which {ours} cannot be compared; accept a run"
+                ' of that and name it: accept RUN as NAME reason="...", comparison.golden=NAME'
+            )
         return found
 
 
@@ -130,7 +145,9 @@ def sha256_of(checkpoint: str) -> str:
 
 
 def record_lines(judged: Judged, outputs: Path) -> list[str]:
-    """The last screen, at most 15 lines: verdict, each comparison, what alarmed, and what to do next."""
+    """The last screen, at most 15 lines: verdict, each comparison, what alarmed, and what to do next.
+
+    outputs: where the comparisons lie, of which what is said of their scenes is read."""
     record = judged.record
     again = f"; known, done {record.written[:19]}Z" if judged.is_known else ""
     lines = [f"verdict   {record.verdict}{again}", f"weights   {record.checkpoint} {record.key.sha256[:8]}"]
@@ -141,15 +158,20 @@ def record_lines(judged: Judged, outputs: Path) -> list[str]:
             lines.append(f"{held.against:<9} the same run as {record.comparisons[0].against}")
             continue
         lines.append(f"{held.against:<9} {held.verdict} against {held.baseline}: {held.sentence}")
-        lines += [f"  {alarm}" for alarm in held.alarms[: _SHOWN - 1]]
-        if len(held.alarms) >= _SHOWN:
-            lines.append(f"  and {len(held.alarms) - _SHOWN + 1} more")
+        folder = outputs / FOLDER / held.folder
+        notes = _scene_notes(folder)[-1:] if held.alarms else _scene_notes(folder)
+        shown = _SHOWN - min(len(notes), 1)
+        lines += [f"  {alarm}" for alarm in held.alarms[: shown - 1]]
+        if len(held.alarms) >= shown:
+            lines.append(f"  and {len(held.alarms) - shown + 1} more")
         lines += [f"because   {said}" for said in held.diagnosis[:1]]
-        lines.append(f"compared  {outputs / FOLDER / held.folder}")
+        lines += [f"note      {said}" for said in notes]
+        lines.append(f"compared  {folder}")
     lines += [f"note      {record.reason}"] if record.reason else []
     rendered = "" if record.rendered is None else f" ({record.rendered} scenes rendered)"
     lines.append(f"run       {outputs / record.run_id}{rendered}")
-    if not record.is_golden:
+    is_accepted = any(c.against == GOLDEN and c.sha256 == record.key.sha256 for c in record.comparisons)
+    if not record.is_golden or (record.verdict == gates.PASS and not is_accepted):
         lines.append(f'accept    accept {record.run_id} as {record.golden} reason="..." makes it the baseline')
     return lines
 
@@ -198,7 +220,7 @@ def _comparisons(
     baseline = None if golden is None else run_of(golden, suite.config.paths, suite.auditor, like=run.config)
     if baseline is not None:
         held.append(_held_against(GOLDEN, baseline, run, suite))
-        if baseline.sha256(suite.model) == key.sha256:  # it is the accepted one: what came before it is settled
+        if held[0].sha256 == key.sha256:  # it is the accepted one: what came before it is settled
             return held, ""
     before = _before(key, ledger)
     if before is None:
@@ -212,23 +234,20 @@ def _comparisons(
 
 
 def _held_against(against: str, baseline: KeptRun, run: KeptRun, suite: Suite) -> Held:
-    """Compare, look for what explains an alarm, confirm it, and write the comparison's directory."""
-    config = suite.config
-    found = compare_runs(baseline, run, config.comparison)
-    diagnosis = diagnose(found, config, suite.auditor)
-    outcome = outcome_of(found, confirm(found, config, suite.auditor), config.comparison, diagnosis)
+    """Compare, and write the comparison's directory. Its weights are those of the one model it was paired with."""
+    outcome = judge(baseline, run, suite.config, suite.auditor)
     folder = write_outcome(outcome, suite.outputs, suite.write_page)
     table = gate_table(outcome)
     alarmed = table[table["is_gate"] & (table["verdict"] == gates.REGRESSION)]
     return Held(
         against=against,
         baseline=baseline.run_id,
-        sha256=", ".join(baseline.sha256(m) for m in found.models.values()),
+        sha256=", ".join(baseline.sha256(m) for m in outcome.comparison.models.values()),
         folder=folder.name,
         verdict=outcome.verdict,
         exit_code=outcome.exit_code,
         sentence=verdict_record(outcome, table, folder.name)["sentence"],
-        alarms=tuple(gate_sentence(r) for r in alarmed.sort_values("difference", ascending=False).to_dict("records")),
+        alarms=tuple(gate_sentence(r) for r in alarms_first(alarmed).to_dict("records")),
         diagnosis=outcome.diagnosis,
     )
 
@@ -245,20 +264,18 @@ def _before(key: Key, ledger: Ledger) -> KeptRun | None:
     return None
 
 
-def coverage_code(run: KeptRun) -> int:
-    """0, or 5 where too few scenes of the run could be used. Raises ConfigError."""
-    path = run.folder / "verdict.json"
+def _scene_notes(folder: Path) -> list[str]:
+    """What a comparison says of its scenes, at most 3 sentences; nothing where it can no longer be read."""
     try:
-        verdict: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return int(verdict.get("exit_code", 0))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; run the same command again") from error
+        return scene_notes(json.loads((folder / "verdict.json").read_text("utf-8")))
+    except (OSError, ValueError):
+        return []
 
 
 def overall(held: list[Held], coverage: int) -> tuple[str, int]:
     """The worst of the comparisons and of the run itself."""
     codes = {coverage, *(h.exit_code for h in held)}
-    verdicts = {h.verdict for h in held} | ({INSUFFICIENT} if coverage == COVERAGE else set())
+    verdicts = {h.verdict for h in held} | ({UNCOVERED} if coverage == EXIT_UNCOVERED else set())
     return next((v for v in _VERDICTS if v in verdicts), NO_BASELINE), next(c for c in _CODES if c in codes)
 
 

@@ -64,7 +64,6 @@ class Bench:
     config: AuditConfig
     model: str
     folder: Path
-    command: str
     say: Say
     kept: dict[str, KeptRun] = field(default_factory=dict)
 
@@ -110,7 +109,7 @@ class Bench:
         found = compare_runs(baseline, candidate, self.config.comparison)
         because = explanations(found, self.config)
         told = [e.sentence for e in because]
-        second = confirm(found, self.config, Auditor(self.command))
+        second = confirm(found, self.config, Auditor())
         return outcome_of(found, second, self.config.comparison, told), because
 
     def _audited(self, what: str, config: AuditConfig, where: str) -> KeptRun:
@@ -123,16 +122,16 @@ class Bench:
                 designs = {**designs, self.scene_set: faults.under_a_warm_lamp(designs[self.scene_set])}
             outputs = dataclasses.replace(config.paths, outputs=str(self.folder / where))
             config = dataclasses.replace(config, paths=outputs, designs=designs)
-            self.kept[name] = Auditor(self.command).audited(config)
+            self.kept[name] = Auditor().audited(config)
         return self.kept[name]
 
 
-def self_test(config: AuditConfig, model: str, command: str, say: Say) -> Iterator[Result]:
+def self_test(config: AuditConfig, model: str, say: Say) -> Iterator[Result]:
     """Every fault in turn, as it is tried. Raises ModelError, ConfigError where the original cannot be audited."""
     comparison = dataclasses.replace(config.comparison, confirm=False, diagnose=True)
     config = dataclasses.replace(config, comparison=comparison, models={model: config.models[model]})
     with tempfile.TemporaryDirectory(prefix="scene-audit-selftest-") as folder:
-        bench = Bench(config, model, Path(folder), command, say)
+        bench = Bench(config, model, Path(folder), say)
         for fault, expected, attempt in FAULTS:
             try:
                 found, is_as_expected = attempt(bench)

@@ -18,13 +18,13 @@ def settings_of(arguments: Sequence[str], compose: Composer) -> AuditConfig:
     return compose(taken_apart(arguments, ()).settings)
 
 
-def selftest(arguments: Sequence[str], compose: Composer, command: str, say: Callable[[str], None]) -> int:
+def selftest(arguments: Sequence[str], compose: Composer, say: Callable[[str], None]) -> int:
     """`selftest [key=value ...]`: 0 where every fault that could be made was found for what it is, else 1."""
     words = taken_apart(arguments, ())
     config = compose(words.settings)
     model = only_model(config, words.model)
     missed = []
-    for result in self_test(config, model, command, lambda line: print(line, file=sys.stderr)):
+    for result in self_test(config, model, lambda line: print(line, file=sys.stderr)):
         say(result.line)
         if not result.is_as_expected:
             missed.append(result)

@@ -9,10 +9,7 @@ from pathlib import Path
 
 from audit.config import AuditConfig
 from audit.regression.auditing import Auditor
-from audit.regression.comparing import compare_runs
-from audit.regression.confirming import confirm
-from audit.regression.diagnosing import diagnose
-from audit.regression.outcome import WritePage, gate_table, outcome_of, summary_lines, verdict_record, write_outcome
+from audit.regression.outcome import WritePage, gate_table, judge, summary_lines, verdict_record, write_outcome
 from audit.regression.sides import sides
 from audit.schema import ConfigError
 
@@ -74,9 +71,7 @@ def compare(
     names = [words.needed(side, example) for side in ("baseline", "candidate")]
     config = compose(words.settings)
     baseline, candidate = sides(names[0], names[1], config, words.model, auditor)
-    found = compare_runs(baseline, candidate, config.comparison)
-    diagnosis = diagnose(found, config, auditor)
-    outcome = outcome_of(found, confirm(found, config, auditor), config.comparison, diagnosis)
+    outcome = judge(baseline, candidate, config, auditor)
     folder = write_outcome(outcome, Path(config.paths.outputs), write_page)
     table = gate_table(outcome)
     return summary_lines(verdict_record(outcome, table, folder.name), table, folder), outcome.exit_code

@@ -7,6 +7,7 @@ again, and two watchers of one folder, do nothing twice.
 from __future__ import annotations
 
 import math
+import stat
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -44,17 +45,31 @@ _FAULTS = (
 
 
 @dataclass(frozen=True)
-class Look:
-    """A file at a moment: another one under its name has another of these."""
+class File:
+    """A file at a moment: another one under its name has another of these. modified: ns."""
 
     size: int
-    modified: int  # ns
+    modified: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A checkpoint at a moment. card: what lies beside its weights, None where nothing does: how they are read stands
+    there, so that with another card it is another checkpoint."""
+
+    weights: File
+    card: File | None = None
+
+    def is_written(self, settle: float) -> bool:
+        """Whether nothing of it was written within the last `settle` seconds, or lies ahead of this clock."""
+        now = time.time()
+        return all(not 0 <= now - f.modified / 1e9 < settle for f in (self.weights, self.card) if f is not None)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """once: only what is there now. every: s between two looks at the folder; settle: s for which a file has to be
-    unchanged before it is read."""
+    """once: only what is there now. every: s between two looks at the folder; settle: s for which a checkpoint and its
+    card have to be unchanged before they are read."""
 
     once: bool = False
     every: float = 30.0
@@ -103,13 +118,18 @@ def checkpoints(folder: Path) -> Iterator[tuple[Path, Look]]:
         is_unfinished = any(s.lower() in _UNFINISHED for s in path.suffixes) or path.name.startswith(".")
         if path.suffix not in SUFFIXES or is_unfinished:
             continue
-        try:
-            status = path.stat()
-        except OSError:  # gone meanwhile, or a link to nothing
-            continue
-        if path.is_file():
-            found.append((path, Look(status.st_size, status.st_mtime_ns)))
-    yield from sorted(found, key=lambda f: (f[1].modified, f[0].name))
+        if (weights := _file(path)) is not None:
+            found.append((path, Look(weights, _file(path.with_suffix(".json")))))
+    yield from sorted(found, key=lambda f: (f[1].weights.modified, f[0].name))
+
+
+def _file(path: Path) -> File | None:
+    """None where there is none: gone meanwhile, a link to nothing, or a folder."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return File(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def _once(watched: Watch) -> int:
@@ -128,8 +148,8 @@ def _once(watched: Watch) -> int:
 
 
 def _settled(watched: Watch) -> Iterator[Path]:
-    """Files that are not judged yet and that nobody writes to: unchanged since they were seen `settle` seconds ago, and
-    written at least as long ago. One whose date lies ahead of this clock is judged by the first alone."""
+    """Checkpoints that are not judged yet and that nobody writes to: unchanged since they were seen `settle` seconds
+    ago, card included, and written at least as long ago. A date that lies ahead of this clock says nothing."""
     try:
         found = list(checkpoints(watched.folder))
     except OSError as error:
@@ -139,8 +159,7 @@ def _settled(watched: Watch) -> Iterator[Path]:
         known = watched.looks.get(path)
         if known is None or known[0] != look:
             watched.looks[path] = known = (look, now)
-        age = time.time() - look.modified / 1e9
-        if watched.done.get(path) != look and now - known[1] >= settle and not 0 <= age < settle:
+        if watched.done.get(path) != look and now - known[1] >= settle and look.is_written(settle):
             yield path
 
 

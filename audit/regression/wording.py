@@ -13,13 +13,15 @@ from typing import Any
 import pandas as pd
 
 from audit.analysis.gate_measures import CONDITION, MATCHED, PLACE
-from audit.analysis.gates import IDENTICAL, INCONCLUSIVE, PASS, REGRESSION
+from audit.analysis.gates import IDENTICAL, IMPROVED, INCONCLUSIVE, PASS, REGRESSION
 from audit.metrics.specs import is_percent, title
+from audit.regression.confirming import CONFIRMED, NOT_CONFIRMED
 from scenes.assets import ASSETS
 
 Row = Mapping[Any, Any]  # of GATES
 
 _JOINED = {PLACE: " of ", CONDITION: " under "}
+_NAMED = 3  # gates that a sentence names
 
 
 def gate_name(row: Row) -> str:
@@ -34,14 +36,18 @@ def gate_name(row: Row) -> str:
 
 
 def gate_sentence(row: Row) -> str:
-    """One gate in words: what, from where to where, by how much, against which margin."""
+    """One gate in words: what, from where to where, by how much, against which margin; of an inconclusive one also what
+    would have been found."""
     metric = str(row["metric"])
     ends = f"{number(row['baseline'], metric)} -> {number(row['candidate'], metric)}"
     told = f"{row['model']}: {gate_name(row)} {ends}, worse by {change(row)}"
-    limit = f", margin {margin(row)}" if math.isfinite(row["margin"]) else ""
-    if not math.isfinite(row["fresh_difference"]):
-        return told + limit
-    return f"{told}{limit}; on fresh scenes {change(row, 'fresh_difference', 'fresh_low', 'fresh_high')}"
+    if math.isfinite(row["margin"]):
+        told += f", margin {margin(row)}"
+    if row["verdict"] == INCONCLUSIVE and math.isfinite(row["detectable"]):
+        told += f"; a worsening from {detectable(row)} on would have been found"
+    if math.isfinite(row["fresh_difference"]):
+        told += f"; on fresh scenes {change(row, 'fresh_difference', 'fresh_low', 'fresh_high')}"
+    return told
 
 
 def change(row: Row, mean: str = "difference", low: str = "ci_low", high: str = "ci_high") -> str:
@@ -74,24 +80,60 @@ def verdict_sentence(verdict: str, reason: str, confirmation: str, why: str, tab
         return f"{reason[:1].upper()}{reason[1:]}."
     if verdict == REGRESSION:
         alarmed = gating[gating["verdict"] == REGRESSION]
-        tried = f"{confirmation[:1].upper()}{confirmation[1:]} on fresh scenes" + (f" ({why})" if why else "")
-        are = "gates are" if len(gating) != 1 else "gate is"
-        told = f"{len(alarmed)} of {len(gating)} {are} worse than the baseline by more than the margin"
-        told += f": {_named(alarmed.assign(size=alarmed['difference'] / alarmed['margin']))}"
-        return f"{told}. {tried}." if confirmation else f"{told}."
+        shown = alarmed[alarmed["confirmed"] == CONFIRMED] if confirmation == CONFIRMED else alarmed
+        of = f"{len(shown)} of {several(len(gating), ('gate', 'gates'))} {'is' if len(shown) == 1 else 'are'}"
+        told = f"{of} worse than the baseline by more than the margin"
+        told += f": {_named(shown.assign(size=shown['difference'] / shown['margin']))}."
+        if not confirmation:
+            return told
+        told += f" {confirmation[:1].upper()}{confirmation[1:]} on fresh scenes" + (f" ({why})" if why else "")
+        return f"{told}{_others(alarmed.drop(shown.index))}."
     unsure = required[required["verdict"] == INCONCLUSIVE]
     if not len(unsure):
         return "No required gate could be compared."
-    named = [f"{gate_name(row)} ({row['note']})" for row in unsure.head(3).to_dict("records")]
-    more = f" and {len(unsure) - 3} more" if len(unsure) > 3 else ""
-    return f"{len(unsure)} of {len(required)} required gates could not be told: {'; '.join(named)}{more}."
+    named = [f"{gate_name(row)} ({row['note']})" for row in unsure.to_dict("records")]
+    return f"{len(unsure)} of {len(required)} required gates could not be told: {_first(named, '; ')}."
+
+
+def alarms_first(alarms: pd.DataFrame) -> pd.DataFrame:
+    """Alarms as they are listed: those that fresh scenes confirm, then by how many margins they are worse."""
+    keys = alarms.assign(told=alarms["confirmed"] != CONFIRMED, size=alarms["difference"] / alarms["margin"])
+    return alarms.loc[keys.sort_values(["told", "size"], ascending=[True, False], kind="stable").index]
+
+
+def better(table: pd.DataFrame) -> str:
+    """The required gates that are better by their own interval, and how many others: 'missed sensors, Brier score; 2
+    places or conditions'. '' without any. Nothing corrects for how many gates were looked at."""
+    found = table[table["is_gate"] & (table["note"] == IMPROVED)]
+    required = [gate_name(row) for row in found[found["is_required"]].to_dict("records")]
+    others = len(found) - len(required)
+    told = [_first(required)] if required else []
+    told += [several(others, ("place or condition", "places or conditions"))] if others else []
+    return "; ".join(told)
+
+
+def _others(alarms: pd.DataFrame) -> str:
+    """What fresh scenes say of the alarms that they do not confirm."""
+    refuted = int((alarms["confirmed"] == NOT_CONFIRMED).sum())
+    unsure = len(alarms) - refuted
+    more = ("more alarm", "more alarms")
+    told = [
+        f"{several(count, more)} {'is' if count == 1 else 'are'} {what}"
+        for count, what in ((refuted, "refuted"), (unsure, "undecided"))
+        if count
+    ]
+    return "; " + ", ".join(told) if told else ""
 
 
 def _named(rows: pd.DataFrame) -> str:
     """'missed sensors of left (+77 pp), missed sensors (+7.6 pp) and 2 more', the largest first."""
     ranked = rows.sort_values("size", ascending=False, kind="stable").to_dict("records")
-    named = [f"{gate_name(row)} ({difference(row['difference'], str(row['metric']))})" for row in ranked[:3]]
-    return ", ".join(named) + (f" and {len(ranked) - 3} more" if len(ranked) > 3 else "")
+    return _first([f"{gate_name(row)} ({difference(row['difference'], str(row['metric']))})" for row in ranked])
+
+
+def _first(names: Sequence[str], joint: str = ", ") -> str:
+    """The first of them, and how many more."""
+    return joint.join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def number(value: float, metric: str, signed: bool = False) -> str:

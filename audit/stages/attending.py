@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from audit.attribution import attribute
 from audit.attribution.targets import TRUTH, Target, all_outputs, named, outputs_where
 from audit.config import AuditConfig
 from audit.loading import Loaded
-from audit.metrics.arrays import Mask, Pixels
+from audit.metrics.arrays import Mask, Pixels, Singles, Texts
 from audit.models.adapter import Adapter
 from audit.models.randomised import randomised
 from audit.progress import Progress
@@ -31,6 +32,8 @@ from scenes.manifest import SCENES, of_set
 NO_NETWORK = "-"  # the method of maps that no network made
 MISTAKEN = "mistaken"  # folder of the maps of what was answered although it is not true
 CHUNK = 64  # scenes held at once: pictures, regions and maps of all of them would not fit at 224 px
+
+Keep = Callable[[Texts, Mask, Mapping[str, Singles]], None]  # ids (N,), has_target (N,), method -> maps (N, h, w)
 
 
 def attend(config: AuditConfig, loaded: Loaded, folder: Path) -> None:
@@ -64,15 +67,15 @@ def _of_model(
 ) -> pd.DataFrame:
     """Attention overlap of one network's maps, of its randomised twin's, and of maps that need no network."""
     untrained = randomised(adapter, derive_seed(config.seed, "untrained"))
-    frames, kept = [], []
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        target = _target(config, adapter, labels, chunk)
-        has_target = np.ones(len(chunk), dtype=bool) if callable(target) else target.any(axis=1)
-        maps, rows = _of_chunk(config, adapter, untrained, methods, chunk, target, has_target)
-        frames.append(rows)
-        kept.append((np.array(chunk), has_target, maps))
-    _keep_maps(kept, folder / "attributions" / adapter.name)
+    frames = []
+    with kept_maps(folder / "attributions" / adapter.name) as keep:
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            target = _target(config, adapter, labels, chunk)
+            has_target = np.ones(len(chunk), dtype=bool) if callable(target) else target.any(axis=1)
+            maps, rows = _of_chunk(config, adapter, untrained, methods, chunk, target, has_target)
+            frames.append(rows)
+            keep(np.array(chunk), has_target, maps)
     return pd.concat(frames, ignore_index=True)
 
 
@@ -102,7 +105,7 @@ def _target(config: AuditConfig, adapter: Adapter, labels: pd.Series, ids: Seque
 
 def _maps(
     config: AuditConfig, adapter: Adapter, images: Pixels, target: Mask | Target, methods: Sequence[str]
-) -> dict[str, np.ndarray]:
+) -> dict[str, Singles]:
     how = config.attribution
     return attribute(adapter, images, target, methods, how.batch, how.settings, how.gradient_at)
 
@@ -115,7 +118,7 @@ def _of_chunk(
     ids: Sequence[str],
     target: Mask | Target,
     has_target: Mask,
-) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+) -> tuple[dict[str, Singles], pd.DataFrame]:
     """The network's maps of some scenes, and the attention overlap of all maps of them."""
     height, width = adapter.preprocessing.height, adapter.preprocessing.width
     renders = [parts.store(config).read(i) for i in ids]
@@ -143,16 +146,35 @@ def _of_chunk(
     return maps, pd.concat(frames, ignore_index=True)
 
 
-def keep_maps(maps: Mapping[str, np.ndarray], ids: np.ndarray, has_target: np.ndarray, into: Path) -> None:
-    """Write <method>.npz with scene_ids (M,) and maps (M, h, w) float32 of the scenes that had a target."""
-    _keep_maps([(ids, has_target, maps)], into)
+@contextmanager
+def kept_maps(into: Path) -> Iterator[Keep]:
+    """A function that takes maps, some scenes at a time, of the same methods each time.
 
-
-def _keep_maps(chunks: Sequence[tuple[np.ndarray, np.ndarray, Mapping[str, np.ndarray]]], into: Path) -> None:
+    At the end <method>.npz holds scene_ids (M,) and maps (M, h, w) float32 of the scenes that had a target. Until then
+    the maps lie in plain files: those of all methods and scenes are gigabytes at 224 px.
+    """
     into.mkdir(parents=True)
-    ids = np.concatenate([i[has] for i, has, _ in chunks])
-    for method in chunks[0][2]:
-        np.savez(into / f"{method}.npz", scene_ids=ids, maps=np.concatenate([m[method][has] for _, has, m in chunks]))
+    taken: list[Texts] = []
+    sizes: dict[str, tuple[int, ...]] = {}
+
+    def keep(ids: Texts, has_target: Mask, maps: Mapping[str, Singles]) -> None:
+        taken.append(ids[has_target])
+        for method, found in maps.items():
+            sizes[method] = found.shape[1:]
+            with _waiting(into, method).open("ab") as file:
+                found[has_target].tofile(file)
+
+    yield keep
+    for method, size in sizes.items():
+        scene_ids, waiting = np.concatenate(taken), _waiting(into, method)
+        shape = (len(scene_ids), *size)  # of nothing no memory can be mapped
+        maps = np.memmap(waiting, np.float32, "r", shape=shape) if len(scene_ids) else np.empty(shape, np.float32)
+        np.savez(into / f"{method}.npz", scene_ids=scene_ids, maps=maps)
+        waiting.unlink()
+
+
+def _waiting(into: Path, method: str) -> Path:
+    return into / f"{method}.float32"
 
 
 def _keep_mistaken_maps(
@@ -161,19 +183,20 @@ def _keep_mistaken_maps(
     """Maps of what was answered although it is not true, on scenes of the design's own conditions."""
     responses = RESPONSES.read(folder)
     answered = responses[responses["model"] == adapter.name].set_index("scene_id")["probability"]
-    kept = []
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        probability = np.stack(answered.loc[list(chunk)].to_list())
-        wrong = adapter.task.mistaken(probability, stacked(labels.loc[list(chunk)], adapter.task), adapter.threshold)
-        images = np.stack([parts.store(config).picture(i) for i in chunk])
-        maps = _maps(config, adapter, images, wrong, methods[:1])  # of the primary method, which the page shows
-        kept.append((np.array(chunk), wrong.any(axis=1), maps))
-    if kept:
-        _keep_maps(kept, folder / "attributions" / adapter.name / MISTAKEN)
+    if not ids:
+        return
+    with kept_maps(folder / "attributions" / adapter.name / MISTAKEN) as keep:
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            probability = np.stack(answered.loc[list(chunk)].to_list())
+            label = stacked(labels.loc[list(chunk)], adapter.task)
+            wrong = adapter.task.mistaken(probability, label, adapter.threshold)
+            images = np.stack([parts.store(config).picture(i) for i in chunk])
+            maps = _maps(config, adapter, images, wrong, methods[:1])  # of the primary method, which the page shows
+            keep(np.array(chunk), wrong.any(axis=1), maps)
 
 
-def _grid(maps: np.ndarray) -> tuple[int, int]:
+def _grid(maps: Singles) -> tuple[int, int]:
     height, width = maps.shape[1:]
     return height, width
 

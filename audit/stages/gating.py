@@ -20,11 +20,12 @@ from audit.analysis.gate_measures import (
     reach,
     with_interventions,
 )
-from audit.analysis.layout import Layout, lay_out, per_block
+from audit.analysis.layout import OBJECT, PRESENCE, Layout, lay_out, per_block
 from audit.analysis.objects import over_objects
 from audit.config import AuditConfig
 from audit.metrics.arrays import Doubles, Integers, Texts
 from audit.metrics.operating_points import MATCHED, MATCHED_METRIC, PLACES, RATE_OF
+from audit.metrics.specs import SPECS
 from audit.models.adapter import Adapter
 from audit.tables import ATTENTION, EFFECTS, GATE_VALUES, LABELS, PREDICTIONS, RESPONSES
 from scenes.design import Design
@@ -32,6 +33,7 @@ from scenes.manifest import SCENES, of_set
 from scenes.table import Table
 
 _PLACE_COLUMNS = ("cell_id", "metric", "place", "value")
+ALIKE = 1e-3  # probability by which answers of one network may differ, from one precision to another
 _DIGITS = 9  # the last bits of a mean depend on where memory lies
 
 
@@ -83,23 +85,50 @@ def sampled_of(design: Design) -> Sampled | None:
     return Sampled(design.references, design.apart, not design.own_points) if design.is_sampled else None
 
 
-def answers(folder: Path, asked: Asked, layout: Layout, rate: float = float("nan"), with_maps: bool = True) -> Answers:
+def answers(
+    folder: Path,
+    asked: Asked,
+    layout: Layout,
+    rate: float = float("nan"),
+    with_maps: bool = True,
+    nan_is_worst: bool = False,
+) -> Answers:
     """What a run says of a model on the cells of a layout. rate: of false alarms, for what is compared at an equal one.
+    nan_is_worst: an answer that is no number scores as the worst there is, so that it does not drop out of a comparison
+    with one that is.
 
     Raises TableError where a table is not there, or of another schema.
     """
     attention = _of(ATTENTION, folder, asked.model) if with_maps else ATTENTION.empty()
     predictions = _of(PREDICTIONS, folder, asked.model)
     kept = predictions[predictions["cell_id"].isin(layout.cells["cell_id"])]
+    if nan_is_worst:
+        kept = kept.assign(value=_worst_where_no_number(kept))
     places, matched = _of_places(folder, asked, layout, rate)
     return Answers(kept, places, matched, attention, asked.methods)
 
 
+def _worst_where_no_number(predictions: pd.DataFrame) -> pd.Series:
+    """The values, and the worst of its metric where the network's answer was no number."""
+    judged = {m: s for m, s in SPECS.items() if s.direction != "neither"}
+    worst = predictions["metric"].map(
+        {m: s.high if s.direction == "lower_is_better" else s.low for m, s in judged.items()}
+    )
+    is_broken = (predictions["undefined_reason"] == "nan_output") & np.isfinite(worst)
+    return predictions["value"].where(~is_broken, worst)
+
+
+def are_alike(first: tuple[Path, str], second: tuple[Path, str], layout: Layout) -> bool:
+    """Whether two runs' answers, (folder, model) each, are the same but for rounding in every cell of a layout."""
+    one, other = (_responses(folder, model, layout)[0] for folder, model in (first, second))
+    return bool(one.shape == other.shape and np.allclose(one, other, rtol=0.0, atol=ALIKE, equal_nan=True))
+
+
 def false_alarm_rate(folder: Path, asked: Asked, layout: Layout) -> float:
-    """At the model's own threshold, over all cells of a layout; NaN of a task without operating points."""
+    """At the model's own threshold, over the cells that show the object; NaN of a task without operating points."""
     if asked.task not in RATE_OF:
         return float("nan")
-    probability, label, _ = _responses(folder, asked.model, layout)
+    probability, label, _ = _responses(folder, asked.model, layout, OBJECT)
     return RATE_OF[asked.task](probability, label, asked.threshold, asked.horizon)
 
 
@@ -107,7 +136,7 @@ def matched_threshold(folder: Path, asked: Asked, layout: Layout, rate: float) -
     """At which the model gives false alarms at `rate`; NaN of a task without operating points."""
     if asked.task not in MATCHED:
         return float("nan")
-    probability, label, _ = _responses(folder, asked.model, layout)
+    probability, label, _ = _responses(folder, asked.model, layout, OBJECT)
     return MATCHED[asked.task](probability, label, rate, asked.horizon)
 
 
@@ -121,16 +150,20 @@ def _of_places(folder: Path, asked: Asked, layout: Layout, rate: float) -> tuple
     places = scored(probability, label, asked.threshold, asked.horizon)
     matched = nothing.drop(columns="place")
     if np.isfinite(rate):
-        equal = scored(probability, label, MATCHED[asked.task](probability, label, rate, asked.horizon), asked.horizon)
+        equal = scored(probability, label, matched_threshold(folder, asked, layout, rate), asked.horizon)
         equal = equal[equal["metric"] == MATCHED_METRIC[asked.task]]
         matched = equal.groupby(["row", "metric"], sort=True)["value"].mean().reset_index()
         matched = matched.assign(cell_id=cells[matched["row"].to_numpy(dtype=int)])
     return places.assign(cell_id=cells[places["row"].to_numpy(dtype=int)]), matched
 
 
-def _responses(folder: Path, model: str, layout: Layout) -> tuple[Doubles, Integers, Texts]:
-    """Probability (N, K), label (N, K) and cell_id (N,) of the cells of a layout."""
-    cells = layout.cells[["cell_id", "scene_id"]]
+def _responses(
+    folder: Path, model: str, layout: Layout, presence: str | None = None
+) -> tuple[Doubles, Integers, Texts]:
+    """Probability (N, K), label (N, K) and cell_id (N,) of the cells of a layout, or of one arm."""
+    cells = layout.cells
+    if presence is not None:
+        cells = cells[layout.where({PRESENCE: presence})[cells["position"].to_numpy(dtype=int) % layout.shape[1]]]
     given = _of(RESPONSES, folder, model).set_index("scene_id")["probability"]
     labels = LABELS.read(folder).set_index("scene_id")["label"]
     probability = np.stack(given.loc[cells["scene_id"]].to_list()).astype(np.float64)

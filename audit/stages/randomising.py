@@ -31,7 +31,10 @@ Shown = tuple[str, str, np.ndarray]  # scene id, block id, label (K,)
 
 
 def check_sanity(config: AuditConfig, loaded: Loaded, folder: Path) -> None:
-    """Write `sanity` and `sanity_verdict`, a row per model and method; no rows where attribution.sanity.scenes is 0."""
+    """Write `sanity` and `sanity_verdict`, a row per model and method; no rows where attribution.sanity.scenes is 0.
+
+    Checked are maps of what is true of the scenes, whatever attribution.target names: a check of the method.
+    """
     scenes, labels = SCENES.read(folder), LABELS.read(folder).set_index("scene_id")["label"]
     adapters, tables = list(loaded.adapters.values()), []
     with Progress("checking maps") as progress:
@@ -132,7 +135,10 @@ def _told(model: str, sanity: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[
     """One model's verdicts as a table for the terminal, a method a line."""
     steps = int(sanity["position"].max()) if len(sanity) else 0
     scenes = int(verdicts["scenes"].max()) if len(verdicts) else 0
-    yield f"{model}: {scenes} scenes at control, layers randomised in {steps} steps from the output to the input"
+    yield (
+        f"{model}: {scenes} scenes at control, layers randomised in {steps} steps from the output to the input;"
+        " maps of what is true of the scenes"
+    )
     if not len(verdicts):
         yield "  no method of attribution.methods can be asked of this network"
         return

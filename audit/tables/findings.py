@@ -152,7 +152,7 @@ GATE_VALUES = Table(  # analyse: what the gates of a comparison are about, of th
     columns={
         "model": "str",
         "kind": "str",  # overall, intervention, place, condition, attention
-        "metric": "str",  # a name in audit.metrics.specs, or object_effect, shadow_effect
+        "metric": "str",  # a name in audit.metrics.specs, or or of an effect in audit.metrics.effect_specs
         "where": "str",  # of a place the sensor or object, of a condition the contrast; else empty
         "mean": "float",  # over blocks, of several objects over objects
         "ci_low": "float",

@@ -41,13 +41,14 @@ GATES = Table(  # compare: candidate against baseline, gate by gate; positive di
 
 FINDING_STATES = Table(  # compare: failure conditions of both runs
     name="finding_states",
-    version=1,
-    key=("model", "finding_id"),
+    version=2,
+    key=("model", "finding_id", "method"),
     columns={
         "model": "str",
         "finding_id": "str",
         "state": "str",  # new, persisting, fixed, not covered
         "metric": "str",
+        "method": "str",  # '-' for task metrics; the id is the same by any
         "condition": "str",
         "baseline_effect": "float",  # against the condition's control, positive = worse; NaN where not judged
         "baseline_low": "float",

@@ -124,6 +124,23 @@ def test_scenes_without_a_map_are_left_out(run: Run):
     assert (row["scenes"], row["blocks"]) == (17 * 12, 17)
 
 
+def test_a_map_that_says_nothing_in_most_scenes_earns_nothing_by_the_others(run: Run):
+    """It follows the effect wherever it says something; of the scenes where it does not nobody knows."""
+
+    def without(*hard: str) -> pd.Series:
+        def share(levels, block):
+            says_nothing = levels["relation"] in hard
+            return float("nan") if says_nothing else 0.03 * effect_of(levels, block) + 0.02 * jitter(levels["scene_id"])
+
+        return object_row(run, maps(run, share))
+
+    few, most = without("near", "equal"), without("equal")
+    assert (few["earned"], few["scenes"]) == (False, 18 * 4)
+    assert few["reason"] == "not earned: its map is undefined in 144 of 216 scenes"
+    assert few["gain_low"] > 0
+    assert (most["earned"], most["reason"], most["scenes"]) == (True, "", 18 * 8)
+
+
 def test_an_undefined_null_map_knows_the_area_alone_and_costs_no_scene(run: Run):
     follow = lambda v, b: 0.03 * effect_of(v, b) + 0.02 * jitter("own", v["scene_id"])  # noqa: E731
     blind = lambda v, b: float("nan")  # noqa: E731

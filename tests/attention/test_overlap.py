@@ -291,9 +291,14 @@ def test_the_scale_of_a_map_means_nothing(drawn: tuple, scale: float) -> None:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_flat_map_scores_chance(seed: int) -> None:
-    """Every pixel is a tied maximum and every region gets its area: no metric prefers a place of its own."""
+    """Every pixel is a tied maximum and every region gets its area: no metric prefers a place of its own.
+
+    Average precision is the exception: in a random order each pixel of the region also counts itself.
+    """
     table = measure(np.ones((2, 3, 5), np.float32), random_regions(seed))
-    np.testing.assert_allclose(table["value"], table["chance"], atol=1e-5)
+    of_order = table["metric"] == "average_precision"
+    np.testing.assert_allclose(table.loc[~of_order, "value"], table.loc[~of_order, "chance"], atol=1e-5)
+    assert (table.loc[of_order, "value"] < table.loc[of_order, "chance"]).all()
 
 
 def test_the_mirror_image_scores_the_same() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -202,12 +203,35 @@ def test_chance_is_what_random_maps_score() -> None:
     table = measure(rng.random((600, 16, 20)).astype(np.float32), np.repeat(regions_with(mask), 600, axis=0))
     mine = table[(table["region"] == "object") & table["metric"].isin(OF_REGION)]
     for metric, rows in mine.groupby("metric"):
-        expected = rows["chance"].iloc[0]
-        if metric == "average_precision":  # of a flat map; each hit of a random order counts itself, ln(N) / N in all
-            others = (mask.sum() - 1) / (320 - 1)
-            expected = np.mean([(1 + (rank - 1) * others) / rank for rank in range(1, 321)])
-            assert expected - rows["chance"].iloc[0] < math.log(320) / 320
-        assert abs(rows["value"].mean() - expected) < 4 * rows["value"].std() / np.sqrt(600) + 0.001, metric
+        chance = rows["chance"].iloc[0]
+        assert abs(rows["value"].mean() - chance) < 4 * rows["value"].std() / np.sqrt(600) + 0.001, metric
+
+
+@pytest.mark.parametrize("kind", ["one pixel", "small", "fractions"])
+def test_the_chance_of_average_precision_is_that_of_a_random_order_also_of_small_regions(kind: str) -> None:
+    """The area alone, .003 to .03 here, is several times too little."""
+    rng = np.random.default_rng(3)
+    mask = np.zeros((1, 16, 20), np.float32)
+    mask[0, 5:8, 6:9] = {"one pixel": np.eye(3)[:, :1] @ np.eye(3)[:1], "small": 1.0, "fractions": rng.random((3, 3))}[
+        kind
+    ]
+    table = measure(rng.random((6000, 16, 20)).astype(np.float32), np.repeat(regions_with(mask), 6000, axis=0))
+    mine = table[(table["region"] == "object") & (table["metric"] == "average_precision")]
+    chance, error = mine["chance"].iloc[0], mine["value"].std() / math.sqrt(6000)
+    assert abs(mine["value"].mean() - chance) < 3 * error
+    assert chance - mask.mean() > 6 * error
+    if kind == "small":
+        harmonic = sum(1 / k for k in range(1, 321))
+        assert chance == pytest.approx(8 / 319 * (1 - harmonic / 320) + harmonic / 320, rel=1e-12)
+
+
+def test_the_chance_of_average_precision_is_the_mean_over_all_orders() -> None:
+    """Every one of the 720 orders of six pixels, of fractions too."""
+    mask = np.array([[[1.0, 0.25, 0.0, 0.0, 0.5, 0.0]]], np.float32)
+    maps = np.array([[order] for order in itertools.permutations(range(6))], np.float32)
+    table = measure(maps, np.repeat(regions_with(mask), len(maps), axis=0))
+    mine = table[(table["region"] == "object") & (table["metric"] == "average_precision")]
+    assert mine["value"].mean() == pytest.approx(mine["chance"].iloc[0], rel=1e-12)
 
 
 def test_metrics_of_the_whole_map_need_no_region() -> None:

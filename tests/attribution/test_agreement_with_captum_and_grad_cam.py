@@ -56,6 +56,12 @@ class Case:
         return self.adapter.preprocessing.apply(self.shown)
 
     @property
+    def grey(self) -> torch.Tensor:
+        """A picture of middle grey as the network is fed it, (1, 3, H, W): the libraries take zeros unless told."""
+        side = self.adapter.preprocessing
+        return side.normalised(torch.full((1, 3, side.height, side.width), 0.5, dtype=torch.float64))
+
+    @property
     def best(self) -> torch.Tensor:
         return torch.from_numpy(self.adapter.logits(self.shown).argmax(axis=1))
 
@@ -194,7 +200,7 @@ class TestGradientsAtThePictureAgreeWithCaptums:
     def test_integrated_gradients(self, any_case: Case) -> None:
         one = any_case.first()
         peer = captum.IntegratedGradients(one.module)
-        found = peer.attribute(one.fed, target=one.best, n_steps=3, method="gausslegendre")
+        found = peer.attribute(one.fed, one.grey, target=one.best, n_steps=3, method="gausslegendre")
         agree(one.ours("integrated_gradients", MethodSettings(path_steps=3)), found.sum(dim=1))
 
     def test_smooth_grad_given_the_same_noise(self, any_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +226,7 @@ def test_occlusion_agrees_with_captums(any_case: Case) -> None:
         one.fed,
         sliding_window_shapes=(3, side, side),
         strides=(3, step, step),
+        baselines=one.grey,
         target=one.best,
         perturbations_per_eval=8,
     )
@@ -293,10 +300,13 @@ class TestActivationMapsAgreeWithGradCams:
     @pytest.mark.parametrize(("name", "layer"), [("squeezenet1_0", "features.3"), ("resnet18", "layer2")])
     def test_score_cam(self, make_case, quiet: None, monkeypatch: pytest.MonkeyPatch, name: str, layer: str) -> None:
         """The library enlarges masks so that corner pixels fall on corners, unlike the maps that it gives back. Put
-        right for the comparison. As here, its softmax is of raw logits.
+        right for the comparison. As here, its softmax is of raw logits. It masks towards zeros, which are grey where
+        the normalisation's mean is.
         """
         monkeypatch.setattr(nn, "UpsamplingBilinear2d", lambda size: nn.Upsample(size=size, mode="bilinear"))
         case = make_case(name).at(layer).first()
+        centred = dataclasses.replace(case.adapter.preprocessing, mean=(0.5, 0.5, 0.5))
+        case = Case(dataclasses.replace(case.adapter, preprocessing=centred), case.shown)
         ours = as_grad_cam_ends(case.ours("score_cam"), case.fed.shape[2:])
         agree(ours, of_grad_cam(grad_cam.ScoreCAM, case))
 

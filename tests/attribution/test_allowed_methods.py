@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from audit import loading
-from audit.attribution import AttributionError
+from audit.attribution import METHODS, AttributionError, activation_maps, attribute, gradient_maps, refusal
 from audit.attribution.allowed_methods import left_out
+from audit.attribution.jacobian import maps_of_sums
+from audit.attribution.targets import output
 from audit.config import AttributionConfig, AuditConfig, DesignConfig, ModelConfig, PreprocessingConfig
 from audit.loading import load_models
 from audit.models import Adapter
@@ -51,6 +54,74 @@ def test_a_model_is_left_out_of_what_it_does_not_allow(adapters: dict[str, Adapt
         "smooth": {"guided_backprop": NO_RECTIFIER},
         "dense": {"grad_cam": NO_PLACES},
     }
+
+
+class Unrecorded(nn.Module):
+    """Its features are computed without a record, as of a backbone that is not to be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.neck = nn.Conv2d(4, 4, 3, padding=1)
+        self.dense = nn.Linear(320, 155)
+
+    def forward(self, fed: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            features = self.backbone(fed)
+        return self.dense(nn.functional.avg_pool2d(torch.relu(self.neck(features)), 8).flatten(1))
+
+
+AT_PICTURE = {
+    *("saliency", "saliency_sum", "saliency_signed", "input_x_gradient", "integrated_gradients", "smooth_grad"),
+    *("guided_backprop", "deconvnet", "guided_grad_cam", "full_grad"),
+}
+AT_LAYER = {"grad_cam", "grad_cam_plus_plus", "xgrad_cam", "hires_cam", "layer_cam"}
+
+
+class TestOfANetworkThatCutsTheGradientOff:
+    def test_what_needs_it_is_refused_in_one_line_and_nothing_else(self, make_adapter) -> None:
+        of = {layer: make_adapter(Unrecorded(), layer, (64, 80)) for layer in ("backbone", "neck")}
+        found = left_out(list(METHODS), of)
+        unreadable = {"attention_rollout", "cam"}
+        assert set(found["neck"]) == AT_PICTURE | unreadable  # behind the cut a layer has its gradient
+        assert set(found["backbone"]) == AT_PICTURE | AT_LAYER | unreadable
+        assert {found["neck"][m] for m in AT_PICTURE} == {gradient_maps.CUT_OFF}
+        assert {found["backbone"][m] for m in AT_LAYER} == {activation_maps.CUT_OFF}
+        assert "\n" not in gradient_maps.CUT_OFF + activation_maps.CUT_OFF
+        said = refused(["saliency", "hires_cam"], {"backbone": of["backbone"]})
+        assert said.endswith("attribution.methods=[occlusion] would do")
+
+    def test_what_needs_none_is_what_it_is_with_a_record(self, make_adapter, pictures, quick) -> None:
+        class Recorded(Unrecorded):
+            def forward(self, fed: torch.Tensor) -> torch.Tensor:
+                behind = torch.relu(self.neck(self.backbone(fed)))
+                return self.dense(nn.functional.avg_pool2d(behind, 8).flatten(1))
+
+        recorded = Recorded()
+        unrecorded = Unrecorded()
+        unrecorded.load_state_dict(recorded.state_dict())
+        both = [make_adapter(network, "neck", (64, 80)) for network in (recorded, unrecorded)]
+        chosen = ["hires_cam", "grad_cam", "occlusion", "eigen_cam"]
+        maps = [attribute(one, pictures[:2], output(3), chosen, settings=quick) for one in both]
+        for method in chosen:
+            np.testing.assert_allclose(maps[1][method], maps[0][method], rtol=1e-5)
+
+    def test_a_place_within_what_is_not_recorded_has_no_influence(self, make_adapter, pictures) -> None:
+        """It is part of the picture, beside which the answer has a record."""
+
+        class Beside(Unrecorded):
+            def forward(self, fed: torch.Tensor) -> torch.Tensor:
+                return super().forward(fed) + fed.mean(dim=(1, 2, 3))[:, None]
+
+        adapter = make_adapter(Beside(), "backbone", (64, 80))
+        assert [m for m in ("saliency", "hires_cam") if not refusal(adapter, m)] == ["saliency"]
+        assert "a rest remains" in refusal(adapter, "full_grad")
+        maps = attribute(adapter, pictures[:2], output(3), ["saliency", "hires_cam"])
+        assert (maps["saliency"] > 0).all()
+        assert (maps["hires_cam"] == 0).all()
+        of_outputs = maps_of_sums(adapter, pictures[:2], np.eye(155, dtype=bool)[:2], ["saliency", "eigen_cam"])
+        assert (of_outputs["saliency"] > 0).all()
+        assert (of_outputs["eigen_cam"] > 0).any()
 
 
 def test_where_all_allow_all_nothing_is_left_out(adapters: dict[str, Adapter]) -> None:
@@ -132,7 +203,7 @@ class TestLoading:
             load_models(config(["hires_cam", "grad_cam"], "dense"))
 
     def test_asks_no_network_about_methods_that_need_nothing_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked = config(["saliency", "grad_cam"], "rectifying")
+        asked = config(["occlusion", "eigen_cam"], "rectifying")
         monkeypatch.setattr(loading, "build_adapter", _counting(calls := [], loading.build_adapter))
         load_models(asked)
         assert calls == []

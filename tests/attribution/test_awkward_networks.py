@@ -241,6 +241,99 @@ class TestGuidedBackpropagation:
             assert refusal(adapter, method) == "is defined for rectifiers, and the network has none"
         assert refusal(adapter, "grad_cam") == ""
 
+    @pytest.mark.parametrize(
+        ("bend", "kind"),
+        [
+            (nn.Hardswish(inplace=True), "Hardswish"),
+            (nn.functional.silu, "SiLU"),
+            (nn.GELU(), "GELU"),
+            (nn.functional.mish, "Mish"),
+            (nn.SELU(), "ELU"),
+            (nn.CELU(), "CELU"),
+            (nn.functional.softplus, "Softplus"),
+            (nn.LeakyReLU(0.1), "leaky ReLU"),
+            (nn.PReLU(), "PReLU"),
+            (lambda x: x * torch.sigmoid(x), "x * sigmoid(x)"),
+            (lambda x: x * nn.functional.hardsigmoid(x), "x * sigmoid(x)"),
+            (lambda x: x * nn.functional.relu6(x + 3) / 6, "x * sigmoid(x)"),
+            (lambda x: x.mul(nn.functional.relu6(x + 3.0).div(6.0)), "x * sigmoid(x)"),
+        ],
+    )
+    def test_is_refused_where_only_some_rectify(self, adapt, bend: Callable[..., torch.Tensor], kind: str) -> None:
+        """Behind the others it would be the plain gradient, and nothing would say so."""
+        adapter = adapt(Mixed(bend))
+        why = f"is defined for rectifiers, and 2 nonlinearities of the network are none: {kind}"
+        assert [refusal(adapter, m) for m in ("guided_backprop", "deconvnet", "guided_grad_cam")] == [why] * 3
+        assert refusal(adapter, "saliency") == ""
+
+    @pytest.mark.parametrize("inside", [nn.ReLU(), nn.SiLU(), nn.GELU()])
+    @pytest.mark.parametrize("gate", [nn.Sigmoid(), nn.Hardsigmoid(), lambda x: nn.functional.relu6(x + 3) / 6])
+    def test_is_allowed_where_a_gate_alone_is_smooth(
+        self, adapt, shown: np.ndarray, inside: nn.Module, gate: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
+        """As in squeeze and excitation, which scales channels and bends none."""
+        adapter = adapt(Squeezed(inside, gate))
+        assert refusal(adapter, "guided_backprop") == ""
+        assert (maps_of(adapter, shown, ["guided_backprop"])["guided_backprop"] > 0).any()
+
+    def test_a_gate_that_is_written_with_a_rectifier_has_no_rule(self, adapt, shown: np.ndarray) -> None:
+        found = [
+            maps_of(adapt(Squeezed(nn.ReLU(), gate)), shown, ["guided_backprop", "deconvnet"])
+            for gate in (nn.Hardsigmoid(), lambda x: nn.functional.relu6(x + 3) / 6, lambda x: _sixth(x + 3))
+        ]
+        for other in found[1:]:
+            for name, values in other.items():
+                close(values, found[0][name])
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("lcnet_050", "is defined for rectifiers, and 28 nonlinearities of the network are none: Hardswish"),
+            ("regnety_002", ""),
+            ("seresnet50", ""),
+        ],
+    )
+    def test_networks_of_timm(self, make_adapter, name: str, why: str) -> None:
+        timm = pytest.importorskip("timm")
+        adapter = make_adapter(timm.create_model(name, num_classes=K), "", (1, 1))
+        assert refusal(adapter, "guided_backprop") == why
+
+
+def _sixth(hidden: torch.Tensor) -> torch.Tensor:
+    return hidden.clamp(0, 6) * (1 / 6)
+
+
+class Mixed(Small):
+    """Rectifies once, and bends twice otherwise: an activation with places, and one of a dense layer."""
+
+    def __init__(self, bend: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__(relu)
+        self.bend = bend
+        self.hidden = nn.Linear(4 * 4 * 5, 4 * 4 * 5)
+
+    def forward(self, fed: torch.Tensor) -> torch.Tensor:
+        hidden = self.bend(self.second(relu(self.norm(self.first(fed)))))
+        return self.dense(self.bend(self.hidden(nn.functional.max_pool2d(hidden, 8).flatten(1))))
+
+
+class Squeezed(Small):
+    """Rectifies, and scales each channel by a gate that all places make together."""
+
+    def __init__(self, inside: nn.Module, gate: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__(relu)
+        self.inside, self.gate = inside, gate
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            self.down, self.up = nn.Linear(4, 4), nn.Linear(4, 4)
+            for part in (self.first, self.second, self.dense):
+                part.reset_parameters()
+
+    def forward(self, fed: torch.Tensor) -> torch.Tensor:
+        hidden = relu(self.second(relu(self.first(fed))))
+        scale = self.gate(self.up(self.inside(self.down(hidden.mean(dim=(2, 3))))))
+        hidden = scale[:, :, None, None].expand_as(hidden) * hidden
+        return self.dense(nn.functional.max_pool2d(hidden, 8).flatten(1))
+
 
 class _Broken(torch.autograd.Function):
     @staticmethod

@@ -13,6 +13,7 @@ from audit.attribution import attribute
 from audit.attribution.path_maps import NOISE_SEED
 from audit.config import MethodSettings
 from audit.models import Adapter
+from audit.models.feeding import FIXED
 from tests.attribution.literal_network import HEIGHT, OUTPUTS, WIDTH, close
 
 SIZE = (HEIGHT, WIDTH)
@@ -78,13 +79,18 @@ def test_two_steps_are_exact_on_a_polynomial(make_adapter, shown) -> None:
         close(maps[row], expected)
 
 
-def test_the_line_begins_at_grey_also_where_gradients_end_at_the_pixels(make_adapter, shown) -> None:
+@pytest.mark.parametrize("place", ["picture", "input"])
+@pytest.mark.parametrize(
+    ("mean", "std"), [((0.4, 0.5, 0.6), (0.2, 0.3, 0.4)), ((0.0,) * 3, (1.0,) * 3), FIXED["imagenet"]]
+)
+def test_the_line_begins_at_grey_wherever_gradients_end(make_adapter, shown, place: str, mean, std) -> None:
+    """Of pixels in [0, 1], fed as they are, zeros would be black."""
     adapter = make_adapter(Smooth(), "", None, SIZE)
-    fixed = dataclasses.replace(adapter.preprocessing, normalisation="fixed", mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    fixed = dataclasses.replace(adapter.preprocessing, normalisation="fixed", mean=mean, std=std)
     adapter = dataclasses.replace(adapter, preprocessing=fixed)
     mask = np.zeros((3, OUTPUTS), bool)
     mask[:, 12] = True
-    maps = attribute(adapter, shown, mask, ["integrated_gradients"], gradient_at="picture")["integrated_gradients"]
+    maps = attribute(adapter, shown, mask, ["integrated_gradients"], gradient_at=place)["integrated_gradients"]
     grey = fixed.normalised(torch.full((1, 3, *SIZE), 0.5, dtype=torch.float64))
     difference = (adapter.module(fixed.apply(shown)) - adapter.module(grey))[:, 12].detach().numpy()
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), difference, rtol=1e-4)

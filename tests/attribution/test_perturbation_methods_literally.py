@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from audit.attribution.perturbation_maps import MASK_SEED, RandomMasks, occluded
 from audit.attribution.targets import all_outputs, outputs_where
 from audit.config import MethodSettings
 from audit.models import Adapter
+from audit.models.feeding import FIXED
 from audit.models.layer_layout import CHANNELS_LAST, CLASS_TOKEN_FIRST
 from tests.attribution.literal_network import GRID, HEIGHT, OUTPUTS, WIDTH, Literal, close, enlarged
 
@@ -55,6 +58,25 @@ def test_occlusion_is_what_the_target_loses_under_each_patch(literal: Adapter, s
         assert times.min() >= 1
         close(found.drops[row].numpy(), drops)
         close(maps[row], total / times)
+
+
+@pytest.mark.parametrize("place", ["input", "picture"])
+@pytest.mark.parametrize("name", ["occlusion", "rise", "score_cam"])
+def test_a_grey_picture_loses_nothing_that_is_replaced_by_grey(make_adapter, cells, name: str, place: str) -> None:
+    """Whatever the normalisation: of pixels in [0, 1], fed as they are, a patch of zeros would be black."""
+    adapter = make_adapter(Literal(), "second", GRID, SIZE)
+    wanted = MethodSettings(masks=9)
+    for mean, std in FIXED.values():
+        fixed = dataclasses.replace(adapter.preprocessing, normalisation="fixed", mean=mean, std=std)
+        other = dataclasses.replace(adapter, preprocessing=fixed)
+        even = np.full((3, *SIZE, 3), 127, np.uint8)  # half a step darker than middle grey
+        rough = even + (np.indices(SIZE).sum(axis=0) % 2).astype(np.uint8)[:, :, None]  # and half a step to either side
+        maps = attribute(other, rough, cells, [name], settings=wanted, gradient_at=place)[name]
+        if name == "score_cam":  # equal weights, for no mask changes anything to speak of
+            activation = [adapter.module.by_hand(fed)[1] for fed in fixed.apply(rough).numpy().astype(float)]
+            close(maps, np.stack([a.mean(axis=0) for a in activation]), 0.02)
+        else:
+            assert np.abs(maps).max() < 0.02 * np.abs(adapter.logits(rough)).max()
 
 
 class Summed(nn.Module):

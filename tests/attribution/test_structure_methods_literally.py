@@ -15,7 +15,7 @@ from torchvision import models
 
 from audit.attribution import METHODS, attribute, refusal
 from audit.attribution.eigen_cam import eigen_cam
-from audit.attribution.full_grad import full_gradient
+from audit.attribution.full_grad import HIDDEN, full_gradient
 from audit.attribution.network import Network
 from audit.attribution.passes import shared_pass
 from audit.attribution.pooled_cam import NO_HEAD
@@ -237,9 +237,59 @@ class Rectifying(nn.Module):
         return self.last(relu(self.dense(hidden.flatten(1))))
 
 
+class NormalisedAndRectified(nn.BatchNorm2d):
+    """A normalisation with its activation inside, as those of timm; drop: what sees it in between, if anything."""
+
+    def __init__(self, channels: int, drop: nn.Module | None) -> None:
+        super().__init__(channels)
+        if drop is not None:
+            self.drop = drop
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        normalised = super().forward(hidden)
+        return self.act(self.drop(normalised) if hasattr(self, "drop") else normalised)
+
+
+class Within(nn.Module):
+    """A convolution without bias, a normalisation that rectifies, one dense layer."""
+
+    def __init__(self, drop: nn.Module | None = None) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3, stride=8, padding=1, bias=False)
+        self.norm = NormalisedAndRectified(4, drop)
+        self.dense = nn.Linear(4, K)
+        stir(self)
+
+    def forward(self, fed: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.norm(self.features(fed)).mean(dim=(2, 3)))
+
+
+class ChannelsLast(nn.Module):
+    """Dense layers at every place, (B, h, w, C)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 5)
+        self.second = nn.Linear(5, 4)
+        self.last = nn.Linear(4, K)
+
+    def forward(self, fed: torch.Tensor) -> torch.Tensor:
+        hidden = relu(self.first(nn.functional.avg_pool2d(fed, 8).permute(0, 2, 3, 1)))
+        return self.last(relu(self.second(hidden)).mean(dim=(1, 2)))
+
+
 class TestFullGrad:
     @pytest.mark.parametrize(
-        "build", [Rectifying, lambda: stir(models.resnet18(num_classes=K))], ids=["small", "resnet18"]
+        "build",
+        [
+            Rectifying,
+            lambda: stir(models.resnet18(num_classes=K)),
+            lambda: Within(nn.Identity()),
+            lambda: Within(nn.Dropout(0.5)),
+            ChannelsLast,
+        ],
+        ids=["small", "resnet18", "rectified within", "rectified within behind a dropout", "channels last"],
     )
     def test_signed_parts_add_up_to_the_answer(self, make_adapter, pictures, build: Callable[[], nn.Module]) -> None:
         network = build()
@@ -275,6 +325,42 @@ class TestFullGrad:
                 part = (bias[channel] * gradient[:, [channel]]).abs()
                 expected = expected + interpolate(part, (64, 80), mode="bilinear", align_corners=False)[:, 0]
         close(maps, expected.detach().numpy())
+
+    def test_of_dense_layers_at_every_place_adds_their_channels_up(self, make_adapter, pictures) -> None:
+        network = ChannelsLast()
+        adapter = make_adapter(network, "second", (8, 10))
+        maps = attribute(adapter, pictures[:2], output(5), ["full_grad"])["full_grad"]
+        fed = adapter.preprocessing.apply(pictures[:2]).requires_grad_()
+        a = network.first(nn.functional.avg_pool2d(fed, 8).permute(0, 2, 3, 1))
+        b = network.second(relu(a))
+        answer = network.last(relu(b).mean(dim=(1, 2)))[:, 5].sum()
+        gradients = torch.autograd.grad(answer, [fed, a, b])
+        expected = (fed * gradients[0]).abs().sum(dim=1)
+        for layer, gradient in zip((network.first, network.second), gradients[1:], strict=True):
+            part = (layer.bias * gradient).abs().sum(dim=3)[:, None]
+            expected = expected + interpolate(part, (64, 80), mode="bilinear", align_corners=False)[:, 0]
+        close(maps, expected.detach().numpy())
+
+    def test_a_normalisation_that_goes_on_unseen_is_the_reason_where_a_rest_remains(self, make_adapter) -> None:
+        why = refusal(make_adapter(Within(), "features", (8, 10)), "full_grad")
+        assert why == f"{HIDDEN} NormalisedAndRectified"
+        assert "\n" not in why
+        assert refusal(make_adapter(Within(nn.Identity()), "features", (8, 10)), "full_grad") == ""
+
+    def test_a_normalisation_of_ones_own_that_does_nothing_more_is_allowed(self, make_adapter) -> None:
+        class InSingle(nn.BatchNorm2d):
+            def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+                return super().forward(hidden.float())
+
+        network = Rectified()
+        network.features = nn.Sequential(network.features, InSingle(4))
+        assert refusal(make_adapter(stir(network), "features", (8, 10)), "full_grad") == ""
+
+    @pytest.mark.parametrize("name", ["regnetx_002", "densenet121"])
+    def test_is_allowed_to_networks_of_timm_that_rectify(self, make_adapter, name: str) -> None:
+        timm = pytest.importorskip("timm")
+        network = stir(timm.create_model(name, num_classes=K))
+        assert refusal(make_adapter(network, "", (1, 1)), "full_grad") == ""
 
     def test_is_of_what_the_network_is_fed_wherever_gradients_end(self, make_adapter, pictures) -> None:
         adapter = make_adapter(Rectifying(), "second", (32, 40))

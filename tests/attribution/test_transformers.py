@@ -101,6 +101,39 @@ class TestRollout:
         close(maps, rolled[:, 1:, 1:].mean(dim=1).reshape(2, 4, 4).numpy())
         assert not np.allclose(maps, attribute(vit, shown, output(0), ["attention_rollout"])["attention_rollout"])
 
+    @pytest.mark.parametrize("read", ["the last token", "all tokens"])
+    def test_is_of_the_tokens_that_are_read_wherever_the_batch_lies(self, make_adapter, pictures, read: str) -> None:
+        """Attention with the tokens first puts out a tensor of its own, and that is what the network goes on with."""
+
+        class Attending(nn.Module):
+            def __init__(self, batch_first: bool) -> None:
+                super().__init__()
+                self.patches = nn.Conv2d(3, 8, 8, stride=8)
+                self.attention = nn.MultiheadAttention(8, 2, batch_first=batch_first)
+                self.dense = nn.Linear(8, K)
+
+            def forward(self, fed: torch.Tensor) -> torch.Tensor:
+                tokens = self.patches(fed).flatten(2).transpose(1, 2)
+                tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+                if not self.attention.batch_first:
+                    tokens = tokens.transpose(0, 1)
+                tokens = self.attention(tokens, tokens, tokens)[0]
+                if not self.attention.batch_first:
+                    tokens = tokens.transpose(0, 1)
+                return self.dense(tokens[:, -1] if read == "the last token" else tokens.mean(dim=1))
+
+        networks = Attending(True), Attending(False)
+        nn.init.normal_(networks[0].attention.in_proj_weight, std=2)
+        networks[1].load_state_dict(networks[0].state_dict())
+        first, second = (make_adapter(n, "patches", (8, 10)) for n in networks)
+        expected = attribute(first, pictures[:2], output(0), ["attention_rollout"])["attention_rollout"]
+        close(attribute(second, pictures[:2], output(0), ["attention_rollout"])["attention_rollout"], expected)
+        with torch.no_grad(), kept_attention(networks[0]) as calls:
+            networks[0](first.preprocessing.apply(pictures[:2]))
+        passing = (calls[0].weights.mean(dim=1) + torch.eye(81)) / 2
+        row = passing[:, -1] if read == "the last token" else passing.mean(dim=1)
+        close(expected, row[:, 1:].reshape(2, 8, 10).numpy())
+
     def test_a_picture_does_not_see_the_others(self, vit: Adapter, pictures) -> None:
         shown = pictures[:5, :32, :32]
         together = attribute(vit, shown, output(0), ["attention_rollout"], batch=5)["attention_rollout"]
@@ -136,7 +169,8 @@ class TestRollout:
         batch, count = (3, 5) if batch_first else (5, 3)
         for kept in (calls, positional):
             assert kept[0].weights.shape == (batch, 2, count, count)
-            assert kept[0].output.shape == (batch, count, 8)
+            assert kept[0].output.shape == (3, 5, 8)
+            assert kept[0].tokens_first is not batch_first
 
     def test_reads_the_encoder_that_torch_itself_has(self, make_adapter, pictures) -> None:
         """Which otherwise takes one kernel for a whole block, where no attention can be seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from audit.composition import compose
 from audit.loading import load_models
 from audit.metrics.ranking import cell_order, reciprocal_rank
 from audit.metrics.warm_light import LAMP, warm
-from audit.models.feeding import feedings, together
+from audit.models.feeding import FIXED, feedings, swapped, together
 from audit.preprocessing_audit import NOTHING_RESIZED, Shown, preprocessing_table, spread
 from audit.stages.refeeding import better, conclusions, printed, render_and_refeed
 from audit.tables import PREPROCESSING
@@ -133,6 +134,21 @@ def test_mean_and_deviation_follow_the_channels() -> None:
     made = together(configured, both)
     assert (made.preprocessing.channels, made.preprocessing.mean) == ("rgb", (0.485, 0.456, 0.406))
     assert "preprocessing.mean=[0.485,0.456,0.406]" in made.setting
+
+
+@pytest.mark.parametrize(("channels", "right"), [("bgr", "rgb"), ("rgb", "bgr")])
+def test_a_change_that_an_earlier_one_has_made_already_is_none(channels: str, right: str) -> None:
+    """Mean and deviation of torchvision in the order of the channels that are right, so turning those is all."""
+    mean, std = ((v if right == "rgb" else v[::-1]) for v in FIXED["imagenet"])
+    configured = colour_adapter(ReadsChannel(0), channels=channels).preprocessing
+    configured = dataclasses.replace(configured, mean=mean, std=std)
+    both = [f for f in feedings(configured) if f.name in (f"channels={right}", "normalisation=imagenet")]
+    made = together(configured, both)
+    assert made.preprocessing == swapped(configured)
+    assert (made.name, made.setting) == (
+        f"channels={right} normalisation=imagenet",
+        f"preprocessing.channels={right}",
+    )
 
 
 @settings(max_examples=10, deadline=None)  # each of theirs takes a while

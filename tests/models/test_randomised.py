@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torchvision.models import squeezenet1_0
 from audit.config import ModelConfig, PreprocessingConfig
 from audit.models import Adapter, build_adapter
 from audit.models.proximity_cnn import ProximityCNN
-from audit.models.randomised import randomised
+from audit.models.randomised import drawn_anew, layers_from, layers_in_order, randomised, twin_of
 from tests.models.tasks import CLASSIFICATION
 
 
@@ -57,13 +58,38 @@ def test_parameters_nobody_knows_how_to_draw_are_shuffled_and_keep_their_scale(a
             super().__init__()
             self.scale = nn.Parameter(torch.arange(100.0))
 
-    import dataclasses
-
     loose = Loose()
     null = randomised(dataclasses.replace(adapter, module=loose), 3).module
     assert isinstance(null, Loose)
     assert torch.equal(null.scale.detach().sort().values, torch.arange(100.0))
     assert not torch.equal(null.scale, loose.scale)
+
+
+class Keeping(ProximityCNN):
+    """Keeps what it computed last, by itself and in a list and a dict."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.features = self.encoder(pictures)
+        self.kept = [self.features.mean(), "mean"]
+        self.by_name = {"norm": self.features.norm()}
+        return self.decoder(self.features.flatten(1))
+
+
+def test_a_network_that_keeps_its_activations_can_be_copied(adapter: Adapter, pictures: np.ndarray) -> None:
+    """torch copies no tensor that it has recorded the making of, and the probe makes one when a network is loaded."""
+    keeping = dataclasses.replace(adapter, module=Keeping().eval())
+    keeping.module.load_state_dict(adapter.module.state_dict())
+    keeping.module(keeping.preprocessing.apply(pictures))
+    kept = keeping.module.features
+    assert not kept.is_leaf
+    twin = twin_of(keeping)
+    assert torch.equal(twin.module.features, kept)
+    assert twin.module.features.data_ptr() != kept.data_ptr()
+    assert twin.module.kept == [kept.mean(), "mean"]
+    assert twin.module.by_name == {"norm": kept.norm()}
+    assert (twin.logits(pictures) == adapter.logits(pictures)).all()
+    with layers_from(drawn_anew(keeping, 3), twin, layers_in_order(keeping)):
+        assert (twin.logits(pictures) == randomised(adapter, 3).logits(pictures)).all()
 
 
 def test_a_network_with_an_initialisation_of_its_own_is_made_anew(squeezenet_weights: Path) -> None:

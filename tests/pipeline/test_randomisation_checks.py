@@ -260,6 +260,7 @@ def test_the_command_renders_what_it_needs_and_prints_a_line_per_method(
     assert cli.main(["sanity", *typed]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("proximity: 3 scenes at control, layers randomised in 2 steps")
+    assert out[0].endswith("; maps of what is true of the scenes")
     assert [line.split()[0] for line in out[1:4]] == ["method", "hires_cam", "saliency"]
     assert len(list((tmp_path / "store").glob("*/*.scene"))) == 3
 

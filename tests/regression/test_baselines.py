@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from small_regression import CopyingAuditor, settings, write_checkpoint
 from audit import cli
 from audit.composition import compose
 from audit.config import AuditConfig
-from audit.regression import baselines
+from audit.regression import baselines, comparing
 from audit.regression.auditing import with_checkpoint
 from audit.regression.baselines import Baseline, accept, read_baseline, run_of
 from audit.regression.kept_run import KeptRun, open_run
@@ -147,6 +148,31 @@ class TestFindingItsRun:
         assert found.folder != run.folder
         assert (found.config.seed, found.config.models["proximity"].preprocessing.channels) == (5, "rgb")
         assert found.sha256("proximity") == golden.digests["proximity"]
+
+    @pytest.mark.parametrize(
+        ("held", "asked", "pairs"),
+        [
+            ({"a": "proximity", "b": "classification"}, {"b": "classification"}, {"b": "b"}),
+            ({"a": "proximity"}, {"mine": "proximity"}, {"mine": "a"}),
+            ({"a": "proximity"}, {"mine": "classification"}, {}),
+            ({"a": "proximity"}, {"a": "classification"}, {}),
+            ({"a": "proximity", "b": "proximity"}, {"mine": "proximity"}, {}),
+        ],
+    )
+    def test_models_are_paired_as_a_comparison_pairs_them(
+        self, held: dict[str, str], asked: dict[str, str], pairs: dict[str, str]
+    ) -> None:
+        """By name, or those that are alone; never one task with another, which is shown other scenes."""
+        assert comparing.paired(held, asked) == pairs
+
+    def test_a_network_of_another_task_is_not_asked_about_its_scenes(
+        self, run: KeptRun, golden: Baseline, auditor: CopyingAuditor, tmp_path: Path
+    ) -> None:
+        now = compose(settings(tmp_path, "seed=5"))
+        other = dataclasses.replace(now.models["proximity"], task="classification")
+        like = dataclasses.replace(now, models={"proximity": other})
+        assert run_of(golden, now.paths, auditor, like=like).folder == run.folder
+        assert len(auditor.asked) == 1
 
     def test_without_its_checkpoint_it_is_given_on_the_scenes_it_has(
         self, run: KeptRun, golden: Baseline, auditor: CopyingAuditor, tmp_path: Path

@@ -98,6 +98,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(pair: Pair, small_disk: Path
     [
         ("run.json", "it has no run.json, so it is no finished run"),
         ("config.yaml", "config.yaml cannot be read"),
+        ("verdict.json", "verdict.json cannot be read"),
         ("predictions.parquet", "predictions.parquet is not there"),
         ("responses.parquet", "responses.parquet is not there"),
         ("effects.parquet", "effects.parquet is not there"),

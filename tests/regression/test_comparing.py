@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -91,7 +92,7 @@ class TestAWorseCheckpoint:
         row = table[(table["kind"] == PLACE) & (table["metric"] == MISS) & (table["where"] == "centre_left")].iloc[0]
         assert row["candidate"] - row["baseline"] == pytest.approx(row["difference"])
         assert row["ci_low"] <= row["difference"] <= row["ci_high"]
-        assert (row["n"], row["margin"]) == (BLOCKS // 2, 0.05)
+        assert (row["n"], row["margin"]) == (BLOCKS // 2, 0.1)
 
     def test_only_the_gates_that_are_asked_for_are_judged(self, run: TinyRun, tmp_path: Path) -> None:
         baseline = open_run(run.write(tmp_path / "baseline"))
@@ -100,6 +101,33 @@ class TestAWorseCheckpoint:
         found = compare_runs(baseline, candidate, run.config.comparison, only={MODEL: [gate]})
         (c,) = found.all_gates
         assert (c.gate, c.p_holm) == (gate, c.p)
+
+
+class TestAnswersThatAreNoNumbers:
+    def test_count_as_the_worst_there_is_and_not_as_scenes_that_are_not_there(
+        self, run: TinyRun, tmp_path: Path
+    ) -> None:
+        def breaks_in_back_light(sensor: str, light: str, block: int) -> tuple[float, float]:
+            return (np.nan, np.nan) if light == "back" else well(sensor, light, block)
+
+        found = compared(run, other(run, says=breaks_in_back_light), tmp_path)
+        miss = of(found, OVERALL, MISS)
+        assert (miss.n, miss.verdict) == (BLOCKS // 2, REGRESSION)
+        assert miss.candidate > 0.5
+
+
+class TestAtEqualFalseAlarms:
+    def test_one_stray_alarm_of_a_candidate_whose_baseline_has_none_is_no_catastrophe(
+        self, run: TinyRun, tmp_path: Path
+    ) -> None:
+        def quiet(sensor: str, light: str, block: int) -> tuple[float, float]:
+            return 0.9, 0.1
+
+        def stray(sensor: str, light: str, block: int) -> tuple[float, float]:
+            return 0.9, (0.99 if (sensor, light, block) == ("right", "front", 0) else 0.1)
+
+        found = compared(replace(run, says=quiet), other(run, says=stray), tmp_path)
+        assert of(found, MATCHED, MISS).difference[0] == 0.0
 
 
 class TestFailureConditions:

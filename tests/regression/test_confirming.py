@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_runs import BLOCKS, MODEL, Says, TinyRun, other, settings, well
 
+from audit.analysis.gate_measures import PLACE, Gate
+from audit.analysis.gates import REGRESSION
 from audit.config import AuditConfig
 from audit.models.errors import ModelError
 from audit.regression.comparing import Comparison, compare_runs
@@ -81,6 +83,15 @@ def test_too_few_of_them_tell_neither_and_nothing_is_waved_through(tmp_path: Pat
     _, state, reason, code = tried(tmp_path, {OLD: well, NEW: blind_at_centre_left}, "comparison.confirm_seeds=4")
     assert (state, code) == (UNDECIDED, 4)
     assert reason.endswith("scene seeds tell neither; more by comparison.confirm_seeds")
+
+
+def test_an_alarm_that_fresh_scenes_do_not_speak_of_is_not_refuted(tmp_path: Path) -> None:
+    found, config = alarmed(tmp_path), settings(f"paths.outputs={tmp_path / 'outputs'}")
+    unseen = Gate(PLACE, "sensor_miss", "a sensor that is never occupied")
+    first = next(c for c in found.all_gates if c.verdict == REGRESSION)
+    more = replace(found, compared={MODEL: [*found.all_gates, replace(first, gate=unseen)]})
+    second = confirm(more, config, FreshAuditor(tmp_path, {OLD: well, NEW: well}))  # type: ignore[arg-type]
+    assert second.state == UNDECIDED
 
 
 @pytest.mark.parametrize(

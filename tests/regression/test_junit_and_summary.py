@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from audit.regression.exports import junit_xml, markdown_summary
-from audit.regression.wording import gate_sentence, verdict_sentence
+from audit.regression.wording import better, gate_sentence, verdict_sentence
 from audit.tables import FINDING_STATES, GATES
 
 HOSTILE = "a\"b'</testcase><x>&amp;]]>|`**[click](http://bad.example)**`\x00\x08\x1b\ufffe\n| @everyone #1"
@@ -162,6 +162,8 @@ def test_there_is_a_test_case_for_each_gate_and_one_for_the_comparison() -> None
         ("inconclusive", 4, [UNSURE], True),
         ("inconclusive", 4, [{**WORSE, "confirmed": "not tried"}], True),
         ("inconclusive", 0, [], False),
+        ("inconclusive", 5, [UNSURE], True),
+        ("insufficient coverage", 5, [gate()], True),
     ],
 )
 def test_the_build_fails_where_the_exit_code_is_not_0_and_there_alone(
@@ -214,7 +216,7 @@ def test_the_summary_says_verdict_reason_checkpoints_gates_alarms_and_the_way_ba
     lines = markdown_summary(said, rows, states()).splitlines()
     assert lines[0] == "## ❌ Regression check: regression"
     assert lines[2] == (
-        "1 of 3 gates are worse than the baseline by more than the margin: missed sensors (+15 pp). Confirmed on fresh"
+        "1 of 3 gates is worse than the baseline by more than the margin: missed sensors (+15 pp). Confirmed on fresh"
         " scenes."
     )
     assert "| candidate | run-b | b.pt (39ab39ab) |" in lines
@@ -293,6 +295,64 @@ def test_hostile_names_break_neither_tables_nor_code_and_address_nobody() -> Non
 )
 def test_the_verdict_says_why(rows: list[dict[str, Any]], verdict: str, reason: str, sentence: str) -> None:
     assert verdict_sentence(verdict, reason, "", "", table(*rows)).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([], "Confirmed on fresh scenes."),
+        (["not confirmed"] * 11, "Confirmed on fresh scenes; 11 more alarms are refuted."),
+        (["undecided"], "Confirmed on fresh scenes; 1 more alarm is undecided."),
+        (
+            ["not confirmed", "undecided", "undecided"],
+            "Confirmed on fresh scenes; 1 more alarm is refuted, 2 more alarms are undecided.",
+        ),
+    ],
+)
+def test_of_many_alarms_those_that_fresh_scenes_confirm_are_counted_and_named(others: list[str], told: str) -> None:
+    larger = [
+        gate(kind="place", where=f"sensor {i}", difference=0.9, verdict="regression", confirmed=state)
+        for i, state in enumerate(others)
+    ]
+    rows = table(*larger, WORSE)
+    of = "1 of 1 gate" if not others else f"1 of {len(rows)} gates"
+    assert verdict_sentence("regression", "", "confirmed", "", rows) == (
+        f"{of} is worse than the baseline by more than the margin: missed sensors (+15 pp). {told}"
+    )
+
+
+def test_alarms_that_fresh_scenes_confirm_are_listed_before_larger_ones_that_they_do_not() -> None:
+    rows = table(PLACE | {"difference": 0.9, "verdict": "regression", "confirmed": "not confirmed"}, WORSE)
+    said = record("regression", 3, rows, confirmation={"state": "confirmed", "reason": "", "seed": 7})
+    listed = [line for line in markdown_summary(said, rows, states()).splitlines() if line.startswith("- proximity")]
+    assert [line.rpartition("(")[2] for line in listed] == ["confirmed)", "not confirmed)"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([PLACE | {"note": "improved"}], "1 place or condition"),
+        ([gate(note="improved"), *([PLACE | {"note": "improved"}] * 2)], "missed sensors; 2 places or conditions"),
+        ([gate(note="improved")] * 5, "missed sensors, missed sensors, missed sensors and 2 more"),
+        ([gate(note="worse within the margin")], ""),
+    ],
+)
+def test_what_is_better_is_said_to_be_so_by_its_own_interval_required_gates_by_name(
+    rows: list[dict[str, Any]], told: str
+) -> None:
+    assert better(table(*rows)) == told
+    lines = markdown_summary(record("pass", 0, table(*rows)), table(*rows), states()).splitlines()
+    assert [line for line in lines if "etter" in line] == (
+        [f"Better by its own 95 % interval: {told}."] if told else []
+    )
+    assert "Improved" not in "".join(lines)
+
+
+def test_an_inconclusive_gate_says_what_would_have_been_found() -> None:
+    said = "proximity: Brier score 0.061 -> 0.069, worse by +0.008 [0.003, 0.016], margin 0.050"
+    assert gate_sentence(UNSURE) == f"{said}; a worsening from +0.060 on would have been found"
+    assert gate_sentence(UNSURE | {"detectable": np.nan}) == said
+    assert gate_sentence(UNSURE | {"verdict": "regression"}) == said
 
 
 def test_what_fresh_scenes_say_stands_in_the_sentence_and_what_is_undefined_is_no_zero() -> None:

@@ -7,8 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from small_regression import CopyingAuditor, shipped, suite, write_checkpoint
 
 from audit.models.errors import ModelError
@@ -17,6 +20,7 @@ from audit.regression.kept_run import KeptRun, open_run
 from audit.regression.ledger import Held, Ledger, Record
 from audit.regression.regressing import Judged, Suite, overall, record_lines, regress
 from audit.schema import ConfigError
+from scenes.manifest import SCENES
 
 pytestmark = pytest.mark.blender
 
@@ -240,6 +244,115 @@ def test_too_few_scenes_cost_exit_code_5(
     auditor.lacking = ("a.safetensors",)
     found = judged(write_checkpoint(tmp_path / "a.safetensors"), small_suite, ledger).record
     assert (found.verdict, found.exit_code) == ("insufficient coverage", 5)
+
+
+def test_so_do_too_few_of_the_run_it_is_held_against(
+    small_suite: Suite, ledger: Ledger, auditor: CopyingAuditor, tmp_path: Path
+) -> None:
+    auditor.lacking = ("a.safetensors",)
+    accepted(judged(write_checkpoint(tmp_path / "a.safetensors", 1), small_suite, ledger).record, ledger, tmp_path)
+    found = judged(write_checkpoint(tmp_path / "b.safetensors", 2), small_suite, ledger)
+    assert (found.record.verdict, found.record.exit_code) == ("insufficient coverage", 5)
+    lines = record_lines(found, ledger.outputs)
+    assert "note      In the baseline's run only 40 of 64 cells could be used." in lines
+    assert not any(line.startswith("accept") for line in lines)
+
+
+def lose(run: KeptRun, cells: int) -> None:
+    """As if the first cells of a run had not been rendered."""
+    scenes = SCENES.read(run.folder)
+    factors = scenes.attrs["factors"]
+    scenes.loc[scenes.index[:cells], ["status", "reason"]] = ["failed", "planted"]
+    SCENES.write(scenes, run.folder, factors=factors)
+
+
+def test_the_last_screen_says_how_few_cells_are_compared_and_stays_short(
+    small_suite: Suite, ledger: Ledger, auditor: CopyingAuditor, tmp_path: Path
+) -> None:
+    auditor.faulty = ("3.safetensors",)
+    one, two, three = (write_checkpoint(tmp_path / f"{n}.safetensors", n) for n in (1, 2, 3))
+    golden = accepted(judged(one, small_suite, ledger).record, ledger, tmp_path)
+    before = open_run(ledger.outputs / judged(two, small_suite, ledger).record.run_id)
+    lose(golden, 1)
+    lose(before, 2)
+    found = judged(three, small_suite, ledger)
+    assert all(len(h.alarms) > 2 for h in found.record.comparisons)
+    explained = tuple(dataclasses.replace(h, diagnosis=("it is so",)) for h in found.record.comparisons)
+    lines = record_lines(Judged(dataclasses.replace(found.record, comparisons=explained), False), ledger.outputs)
+    notes = [line for line in lines if line.startswith("note      tabletop: ")]
+    assert len(notes) == 2
+    assert all("cells are in both runs" in note for note in notes)
+    assert len(lines) <= 15
+
+
+class TestTheLineThatAccepts:
+    def last(self, found: Judged, ledger: Ledger) -> str:
+        return record_lines(found, ledger.outputs)[-1].partition(" reason=")[0]
+
+    def test_is_printed_of_every_checkpoint_that_passes(
+        self, small_suite: Suite, ledger: Ledger, tmp_path: Path
+    ) -> None:
+        one, two = (write_checkpoint(tmp_path / f"{n}.safetensors", n) for n in (1, 2))
+        accepted(judged(one, small_suite, ledger).record, ledger, tmp_path)
+        for _ in range(2):  # and again where it is known
+            found = judged(two, small_suite, ledger)
+            assert self.last(found, ledger) == f"accept    accept {found.record.run_id} as golden"
+
+    def test_is_not_of_the_one_that_is_accepted_nor_of_a_regression(
+        self, small_suite: Suite, ledger: Ledger, auditor: CopyingAuditor, tmp_path: Path
+    ) -> None:
+        auditor.faulty = ("2.safetensors",)
+        one, two = (write_checkpoint(tmp_path / f"{n}.safetensors", n) for n in (1, 2))
+        accepted(judged(one, small_suite, ledger).record, ledger, tmp_path)
+        for path, verdict in ((one, "pass"), (two, "regression")):
+            found = judged(path, small_suite, ledger)
+            assert found.record.verdict == verdict
+            assert self.last(found, ledger).startswith("run  ")
+
+
+def renamed(run: KeptRun, name: str, task: str = "proximity") -> KeptRun:
+    """The same run of a network that was called otherwise then."""
+    folder = run.folder.with_name("20200101T000000Z-renamed")
+    shutil.copytree(run.folder, folder)
+    record, config = json.loads((folder / "run.json").read_text()), yaml.safe_load((folder / "config.yaml").read_text())
+    (was,) = record["models"]
+    record["models"] = {name: {**record["models"][was], "task": task}}
+    config["models"] = {name: {**config["models"][was], "name": name, "task": task}}
+    (folder / "run.json").write_text(json.dumps({**record, "run_id": folder.name}))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    for path in folder.glob("*.parquet"):
+        table = pq.read_table(path)
+        if "model" in table.column_names:
+            at = table.column_names.index("model")
+            pq.write_table(table.set_column(at, table.field(at), pa.array([name] * len(table), pa.string())), path)
+    return open_run(folder)
+
+
+def test_a_golden_baseline_of_another_name_is_paired_as_a_comparison_pairs(
+    small_suite: Suite, ledger: Ledger, tmp_path: Path
+) -> None:
+    """What came before the accepted weights is settled, whatever the network was called."""
+    zero, one, two = (write_checkpoint(tmp_path / f"{n}.safetensors", n) for n in (0, 1, 2))
+    judged(zero, small_suite, ledger)
+    golden = renamed(open_run(ledger.outputs / judged(one, small_suite, ledger).record.run_id), "released")
+    accept(golden, "golden", "a release", tmp_path / "baselines")
+    own, other = (judged(path, small_suite, ledger).record.comparisons for path in (one, two))
+    assert [(h.against, h.baseline) for h in own] == [("golden", golden.run_id)]
+    assert [h.against for h in other] == ["golden", "previous"]
+
+
+def test_a_golden_baseline_that_cannot_be_compared_is_one_line_before_the_audit(
+    small_suite: Suite, ledger: Ledger, auditor: CopyingAuditor, tmp_path: Path
+) -> None:
+    first = open_run(
+        ledger.outputs / judged(write_checkpoint(tmp_path / "a.safetensors"), small_suite, ledger).record.run_id
+    )
+    accept(renamed(first, "proximity", "classification"), "golden", "a release", tmp_path / "baselines")
+    says = r"comparison\.golden=golden is a baseline of proximity \(classification\), .*accept RUN as NAME reason="
+    with pytest.raises(ConfigError, match=says) as refused:
+        judged(write_checkpoint(tmp_path / "b.safetensors", 2), small_suite, ledger)
+    assert "\n" not in str(refused.value)
+    assert auditor.asked == ["a.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class TestFaults:
 
 class TestVerb:
     def run(self, monkeypatch: pytest.MonkeyPatch, results: Sequence[Result]) -> int:
-        def given(config: AuditConfig, model: str, command: str, say: object) -> Iterator[Result]:
+        def given(config: AuditConfig, model: str, say: object) -> Iterator[Result]:
             assert (model, config.experiment) == ("proximity", "regression")
             yield from results
 
@@ -150,7 +150,7 @@ def test_a_fault_that_cannot_be_made_is_said_and_the_others_are_tried(monkeypatc
         return "regression", True
 
     monkeypatch.setattr(selftest, "FAULTS", (("channels", "a regression", not_made), ("noise", "a regression", found)))
-    first, second = selftest.self_test(compose(["experiment=regression"]), "proximity", "selftest", print)
+    first, second = selftest.self_test(compose(["experiment=regression"]), "proximity", print)
     assert (first.reason, first.is_as_expected) == ("no convolution reads the picture's three channels", True)
     assert (second.found, second.is_as_expected) == ("regression", True)
 

@@ -172,6 +172,55 @@ def test_a_file_that_is_being_written_is_not_touched(folder: Path, small_suite: 
     assert auditor.asked == ["b.safetensors", "a.safetensors"]
 
 
+def test_a_card_that_comes_later_makes_its_checkpoint_another(
+    folder: Path, small_suite: Suite, auditor: CopyingAuditor
+) -> None:
+    """The threshold stands in the card. The loop goes on until it is interrupted."""
+    said: list[str] = []
+    card = folder / "a.json"
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) in (2, 3):
+            card.write_text(json.dumps({"threshold": 0.1 * len(said)}))
+        if len(said) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(folder, small_suite, Schedule(every=0.1, settle=0.0), say)
+    assert auditor.asked == ["b.safetensors", *["a.safetensors"] * 3]
+    assert not any("(known)" in line for line in said)
+
+
+def test_a_checkpoint_waits_for_its_card_to_be_written(
+    folder: Path, small_suite: Suite, auditor: CopyingAuditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = time.sleep
+
+    def written_meanwhile(seconds: float) -> None:
+        sleep(seconds)
+        (folder / "a.json").write_text('{"thres')
+
+    monkeypatch.setattr("audit.regression.watching.time.sleep", written_meanwhile)
+    code, said = watched(folder, small_suite, Schedule(once=True, settle=0.2))
+    assert code == 0
+    assert said[-1] == "a.safetensors  --------  still being written  left for the next time"
+    assert auditor.asked == ["b.safetensors"]
+
+
+@pytest.mark.parametrize(("of", "is_written"), [("weights", False), ("card", False), ("neither", True)])
+def test_what_was_written_a_moment_ago_may_not_be_whole(of: str, is_written: bool, folder: Path) -> None:
+    """Seen for long enough or not: a watch that has just begun has seen nothing."""
+    (folder / "a.json").write_text("{}")
+    for path in (folder / "a.safetensors", folder / "a.json"):
+        now = (path.suffix == ".json") == (of == "card") and of != "neither"
+        os.utime(path, None if now else (1, 1))
+    look = dict(checkpoints(folder))[folder / "a.safetensors"]
+    assert look.is_written(60.0) is is_written
+    ahead = dataclasses.replace(look.weights, modified=time.time_ns() + 10**12)
+    assert dataclasses.replace(look, weights=ahead).is_written(60.0) is (of != "card"), "another clock says nothing"
+
+
 @pytest.mark.usefixtures("small_suite")
 @pytest.mark.parametrize(
     ("typed", "says"),

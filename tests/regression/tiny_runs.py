@@ -79,6 +79,7 @@ class TinyRun:
         EFFECTS.write(EFFECTS.empty() if self.effects is None else self.effects, folder)
         FAILURES.write(FAILURES.empty() if self.failures is None else self.failures, folder)
         (folder / "config.yaml").write_text(dump(self.config))
+        (folder / "verdict.json").write_text(json.dumps({"verdict": "no failure found", "exit_code": 0, "models": {}}))
         (folder / "run.json").write_text(json.dumps(self.record(folder.name)))
         return folder
 

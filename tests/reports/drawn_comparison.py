@@ -184,6 +184,7 @@ def _state(
         "finding_id": finding_id,
         "state": state,
         "metric": "top1" if model == CLASSIFIER else "sensor_miss",
+        "method": "-",
         "condition": condition,
         **effects,
         "sentence": sentence or f"Under {condition} the network misses more.",

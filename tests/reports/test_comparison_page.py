@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from itertools import pairwise
@@ -15,6 +16,8 @@ from page_reading import Element, Page, plain, read
 from PIL import Image
 
 from audit import tables
+from audit.metrics.effect_specs import EFFECT_SPECS
+from audit.regression.wording import better
 from reports import write_comparison
 from reports.colour_map import coloured
 from reports.figures import Axis, margin_bar
@@ -147,6 +150,57 @@ def test_alarms_of_places_stand_open_and_what_did_not_change_behind_a_fold(page:
     assert not any("regression" in e.text for e in folded)
 
 
+def rewritten(drawn: DrawnComparison, folder: Path, gates: pd.DataFrame, states: pd.DataFrame | None = None) -> Page:
+    """The page of the comparison with other tables."""
+    shutil.copytree(drawn.folder, folder, ignore=shutil.ignore_patterns("report"))
+    tables.GATES.write(gates, folder)
+    if states is not None:
+        tables.FINDING_STATES.write(states, folder)
+    return read(write_comparison(folder, drawn.baseline, drawn.candidate, folder.parent / "an empty store"))
+
+
+def test_an_alarm_that_fresh_scenes_confirm_stands_before_larger_ones_that_they_do_not(
+    drawn: DrawnComparison, tmp_path: Path
+) -> None:
+    gates = tables.GATES.read(drawn.folder)
+    gates.loc[gates["verdict"] == "regression", "confirmed"] = "not confirmed"
+    is_right = (gates["kind"] == "place") & (gates["where"] == "right")
+    gates.loc[is_right, ["verdict", "confirmed", "difference"]] = ["regression", "confirmed", 0.06]
+    page = rewritten(drawn, tmp_path / "comparison", gates)
+    assert [row.split(" regression ")[0] for row in rows_of(page, "gate-table")[4:6]] == [
+        "missed sensors of right",
+        "missed sensors of centre",
+    ]
+    pictured = [plain(e.text) for e in page.all("h3") if "Alarm:" in e.text]
+    assert pictured[0].startswith("Alarm: missed sensors of right, worse by +6.0 pp")
+
+
+def test_what_is_better_is_said_to_be_so_by_its_own_interval_and_the_required_gates_by_name(
+    drawn: DrawnComparison, page: Page, tmp_path: Path
+) -> None:
+    assert "Better by its own 95 % interval sensors with a false alarm" in page.words
+    gates = tables.GATES.read(drawn.folder)
+    gates.loc[gates["kind"] == "condition", "note"] = "improved"
+    found = rewritten(drawn, tmp_path / "comparison", gates).words
+    assert "sensors with a false alarm; 8 places or conditions" in found
+    assert better(gates) == "sensors with a false alarm; 8 places or conditions"  # as the terminal says it
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_code"), [("inconclusive", 0), ("inconclusive", 4), ("insufficient coverage", 5)]
+)
+def test_what_an_unsure_verdict_cost_is_this_comparison_s_own_exit_code(
+    drawn: DrawnComparison, tmp_path: Path, verdict: str, exit_code: int
+) -> None:
+    folder = Path(shutil.copytree(drawn.folder, tmp_path / "comparison", ignore=shutil.ignore_patterns("report")))
+    record = json.loads((folder / "verdict.json").read_text()) | {"verdict": verdict, "exit_code": exit_code}
+    (folder / "verdict.json").write_text(json.dumps(record))
+    page = read(write_comparison(folder, drawn.baseline, drawn.candidate, tmp_path / "an empty store"))
+    assert re.findall(r"exit code of this comparison (\d)", page.words) == [str(exit_code)]
+    assert "a warning" not in page.words
+    assert any("icon-warn" in e.attributes.get("href", "") for e in page.all("use") if "h1" in e.inside)
+
+
 def test_where_maps_lie_is_told_apart_from_the_gates_and_never_gates(page: Page) -> None:
     assert "Where the maps lie: informs, never gates" in page.words
     assert "no verdict rests on it" in page.words
@@ -162,6 +216,16 @@ def test_findings_stand_by_state_with_both_effects(page: Page) -> None:
     assert "not judged +40 pp [30, 50] the baseline has no such contrast" in rows[3]
     heads = [plain(e.text) for e in page.all("h3")]
     assert [h for h in heads if h.split()[0].isdigit()] == ["1 new", "1 persisting", "1 fixed", "1 not covered"]
+
+
+def test_a_finding_of_maps_is_named_with_the_method_it_was_judged_by(drawn: DrawnComparison, tmp_path: Path) -> None:
+    states = tables.FINDING_STATES.read(drawn.folder)
+    twice = states[states["state"] == "not covered"].assign(metric="relevance_mass_accuracy")
+    both = [twice.assign(method=method) for method in ("hires_cam", "grad_cam")]
+    page = rewritten(drawn, tmp_path / "comparison", tables.GATES.read(drawn.folder), pd.concat([states, *both]))
+    rows = [row for row in rows_of(page, "finding-table") if row.startswith("F-aaaa0004")]
+    assert sorted(method for row in rows for method in re.findall(r"By (\S+)\.", row)) == ["Grad-CAM", "HiResCAM"]
+    assert len(rows) == 3
 
 
 def worst(drawn: DrawnComparison, metric: str, levels: dict[str, str]) -> pd.DataFrame:
@@ -195,6 +259,39 @@ def test_a_new_finding_is_shown_at_its_own_condition(page: Page) -> None:
     conditions = re.findall(r"Scene seed \d+ \([^)]*\), ([^:]*):", plain(article.text))
     assert conditions
     assert all("relation=equal" in c for c in conditions)
+
+
+@pytest.mark.parametrize(
+    ("metric", "response", "arm"),
+    [
+        ("object_effect", "sensors that alarm where the object is", ""),
+        ("shadow_alarm", "sensors that alarm", ", its shadow alone"),
+    ],
+)
+def test_an_intervention_that_worsened_under_a_condition_is_shown_by_its_answers_at_that_condition(
+    drawn: DrawnComparison, tmp_path: Path, metric: str, response: str, arm: str
+) -> None:
+    sides = [Path(shutil.copytree(run, tmp_path / run.name)) for run in (drawn.baseline, drawn.candidate)]
+    for side in sides:
+        rows = tables.PREDICTIONS.read(side)
+        hits = rows[rows["metric"] == "sensor_miss"]
+        rows = rows[rows["metric"] != "target_alarm"]
+        hits = hits.assign(metric="target_alarm", value=1 - hits["value"])
+        tables.PREDICTIONS.write(pd.concat([rows, hits], ignore_index=True), side)
+    if metric == "shadow_alarm":
+        sides.reverse()  # dead sensors raise no alarm
+    folder = Path(shutil.copytree(drawn.folder, tmp_path / "comparison", ignore=shutil.ignore_patterns("report")))
+    gates = tables.GATES.read(folder)
+    alarm = gates[(gates["kind"] == "place") & (gates["where"] == "centre")]
+    alarm = alarm.assign(kind="condition", metric=metric, where="light=back")
+    tables.GATES.write(pd.concat([gates, alarm]), folder)
+    page = read(write_comparison(folder, *sides, tmp_path / "an empty store"))
+    title = f"Alarm: {EFFECT_SPECS[metric].title} under light=back"
+    article = plain(next(e for e in page.all("article") if title in plain(e.text)).text)
+    shown = re.findall(r"Scene seed \d+ \([^)]*\), ([^:]*): (.*?) %", article)
+    assert shown
+    assert all("light=back" in levels and levels.endswith(arm) for levels, _ in shown)
+    assert all(answer.startswith(response) for _, answer in shown)
 
 
 def test_each_scene_is_seen_through_both_networks_with_what_each_answered(page: Page, drawn: DrawnComparison) -> None:

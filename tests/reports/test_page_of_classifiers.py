@@ -237,3 +237,19 @@ def test_two_classifiers_are_told_apart(studio: Written, tmp_path: Path) -> None
     assert len(names) == len(set(names))
     headings = [plain(e.text) for e in page.all("h3")]
     assert headings.count("second") == headings.count(CLASSIFIER) >= 6
+
+
+def test_what_the_maps_are_of_is_what_was_configured(studio: Written, tmp_path: Path) -> None:
+    assert "Maps are of the logits of the right classes, class activation maps at" in studio.page.words
+    folder = tmp_path / "run"
+    shutil.copytree(studio.run.folder, folder, ignore=shutil.ignore_patterns("report"))
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("attribution:\n", "attribution:\n  target: class:tabby_cat\n"))
+    page = read(write_report(folder, studio.run.store))
+    assert "Maps are of the logit of the class ‘tabby cat’, class activation maps at" in page.words
+    assert "The positive part of the attribution of the logit of the class ‘tabby cat’ (beside it" in page.words
+    assert any(
+        "HiResCAM of the logit of the class ‘tabby cat’ over the scene" in e.attributes["alt"] for e in page.all("img")
+    )
+    assert "the logits of the right classes" not in page.words
+    assert "HiResCAM of ‘" not in page.source

@@ -8,15 +8,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from drawn_run import make_run
 from drawn_scores import MODEL
 from page_reading import Page, Written, plain, read
 
 from audit import tables
 from reports import write_report
+from reports.attention import COLUMNS, overlap
 from reports.numbers import difference, interval, number
+from reports.run_record import read_run
 from scenes.manifest import SCENES
 from scenes.table import TableError
 
@@ -169,6 +173,61 @@ def test_maps_that_did_not_earn_their_numbers_are_stamped(page: Page, tmp_path: 
     assert not any("not earned" in e.attributes["alt"] for e in other.all("img"))
     assert any("a picture: not judged by interventions" in e.attributes["alt"] for e in other.all("img"))
     assert "HiResCAM has earned numeric claims about the object" in other.words
+
+
+def test_nulls_stand_on_the_scenes_where_the_method_says_something(copied: Path, written: Written) -> None:
+    """Where Grad-CAM has no positive part, the edges do badly too."""
+    frame = tables.ATTENTION.read(copied)
+    mine = (frame["metric"] == "relevance_mass_accuracy") & (frame["region"] == "object")
+    blocks = SCENES.read(copied).drop_duplicates("scene_id").set_index("scene_id")["block_id"]
+    hard = frame["scene_id"].isin(sorted(set(frame.loc[mine, "scene_id"]))[::3])
+    nulls = mine & frame["source"].isin(["edges", "gaussian", "random", "untrained", "ceiling"])
+    frame.loc[nulls, "value"] = np.where(hard[nulls], 0.01, 0.61)
+    own = mine & (frame["method"] == "grad_cam") & (frame["source"] == "model")
+    frame.loc[own & hard, ["value", "undefined_reason"]] = (float("nan"), "zero_map")
+    tables.ATTENTION.write(frame, copied)
+    rows = {r.method: r for r in overlap(read_run(copied), MODEL) if r.metric.name == "relevance_mass_accuracy"}
+    usable = frame[own & frame["value"].notna()]
+    chance = usable.groupby(usable["scene_id"].map(blocks))["chance"].mean().mean()
+    assert dict(zip(COLUMNS, rows["Grad-CAM"].values, strict=True)) | {"model": ""} == {
+        **dict.fromkeys(("untrained", "edges", "gaussian", "random", "ceiling"), "0.61"),
+        "model": "",
+        "chance": number(chance, False),
+    }
+    assert float(dict(zip(COLUMNS, rows["HiResCAM"].values, strict=True))["edges"]) < 0.55
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("truth", "the summed logits of the truly occupied cells"),
+        ("runner_up", "the second largest logit of each picture"),
+        ("sensor:centre_left", "the summed logits of the centre left sensor"),
+        ("cell:4/right", "the logit of the right sensor at 4 cm of travel"),
+    ],
+)
+def test_what_the_maps_are_of_is_what_was_configured(target: str, said: str, copied: Path, written: Written) -> None:
+    config = yaml.safe_load((copied / "config.yaml").read_text())
+    config["attribution"]["target"] = target
+    (copied / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    failures = tables.FAILURES.read(written.run.folder)
+    tables.FAILURES.write(failures[failures["metric"] == "sensor_miss"], copied)
+    page = read(write_report(copied, written.run.store))
+    assert f"Maps are of {said}, class activation maps at each network's own target layer" in page.words
+    assert f"The positive part of the attribution of {said} (on cards about false alarms" in page.words
+    shown = "the true obstacle" if target == "truth" else said
+    assert any(e.attributes["alt"].startswith(f"HiResCAM of {shown} over the scene") for e in page.all("img"))
+    if target != "truth":
+        assert "truly occupied cells" not in page.words
+        assert "of the true obstacle" not in page.source
+
+
+def test_an_untested_metric_has_its_reason_with_the_null_by_its_name(copied: Path, written: Written) -> None:
+    why = {"relevance_mass_accuracy": "not earned: random does as well", "enrichment": "fails the randomisation check"}
+    changed(copied, "verdict.json", lambda verdict: verdict["models"][MODEL].update(untested=why))
+    header = plain(next(read(write_report(copied, written.run.store)).all("header")).text)
+    assert "relevance mass accuracy (not earned: random map does as well)" in header
+    assert "enrichment (fails the randomisation check)" in header
 
 
 def test_a_card_on_false_alarms_shows_maps_of_the_false_alarms(written: Written) -> None:

@@ -30,6 +30,25 @@ def test_a_colour_at_a_difference_lies_at_that_difference(difference: float) -> 
     assert float(color.delta_e(base, found)) == pytest.approx(difference, abs=0.1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_it_is_the_colour_that_forty_halvings_one_by_one_would_find(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    base, difference = color.draw_floor_color(rng), rng.uniform(2, 40)
+    hue, lift = rng.uniform(0, 360), rng.uniform(-0.7, 0.7)
+    start, side = color.to_lab(base), np.sqrt(1 - lift**2)
+    step = np.array([lift, side * np.cos(np.radians(hue)), side * np.sin(np.radians(hue))])
+    low, high = 0.0, color.FARTHEST
+    for _ in range(40):
+        middle = (low + high) / 2
+        if float(deltaE_ciede2000(start, start + middle * step)) < difference:
+            low = middle
+        else:
+            high = middle
+    expected = color.from_lab(tuple(start + high * step))
+    found = color.at_difference(base, difference, hue, lift)
+    assert found == pytest.approx(expected, abs=1e-12) if expected is not None else found is None
+
+
 def test_outside_the_gamut_there_is_no_colour() -> None:
     assert color.at_difference((0.2, 0.2, 0.2), 120.0, hue=0.0, lift=0.0) is None
 

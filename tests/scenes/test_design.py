@@ -28,6 +28,23 @@ def test_the_default_design_has_864_scenes_and_288_in_the_arms() -> None:
     assert (presence.count("object"), presence.count("ghost"), presence.count("empty")) == (864, 192, 96)
 
 
+def arms_around_the_control(**changes: object) -> set[tuple[str, str, str, str]]:
+    around = dataclasses.replace(DEFAULT, blocks=1, crossing="one_at_a_time", **changes)
+    found = {tuple(c.condition[f] for f in ("presence", *FACTORS)) for c in around.cells()}
+    assert around.size == len(found)
+    return {levels for levels in found if levels[0] != "object"}
+
+
+def test_one_at_a_time_there_are_arms_at_control_and_at_the_levels_that_are_asked_for() -> None:
+    control = {(arm, "distinct", "front", "soft") for arm in ("ghost", "empty")}
+    assert arms_around_the_control() == control
+    lights = {(arm, "distinct", v, "soft") for arm in ("ghost", "empty") for v in FACTORS["light"]}
+    assert arms_around_the_control(arms_of=["light"]) == lights
+    every = arms_around_the_control(arms_of=["relation", "light", "cast_shadow"])
+    assert every == lights | {("ghost", "distinct", "front", "hard")}  # a ghost without a shadow is the empty floor
+    assert arms_around_the_control(arms_of=["light"], arms=False) == set()
+
+
 def test_every_cell_has_its_own_id() -> None:
     ids = [c.cell_id("tabletop") for c in DEFAULT.cells()]
     assert len(set(ids)) == len(ids)
