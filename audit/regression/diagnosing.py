@@ -93,7 +93,7 @@ def _places(looked: Looked) -> list[Explanation]:
 def _confined(looked: Looked, rows: Sequence[Compared], at: list[str], words: tuple[str, str]) -> Explanation:
     worst = [max((c for c in rows if c.gate.where == w), key=by_margin) for w in at]
     others = [c for c in rows if c.gate.where not in at]
-    if all(c.note == gates.IDENTICAL for c in others):
+    if all(c.is_identical for c in others):
         rest = "the others answer as before"
     elif all(c.verdict == gates.PASS for c in others):
         rest = "the others are within their margins"

@@ -222,3 +222,9 @@ class TestOfOneRun:
         (outputs / stamp(2) / f"{GATE_VALUES.name}.parquet").write_bytes(b"no parquet")
         keep_history(under_way, outputs)
         assert HISTORY.read(under_way)["position"].max() == 2
+
+    def test_a_run_over_pictures_has_none(self, outputs: Path, under_way: Path) -> None:
+        (under_way / f"{GATE_VALUES.name}.parquet").unlink()
+        (under_way / "scenes.parquet").unlink()
+        keep_history(under_way, outputs)
+        assert not (under_way / "history.parquet").exists()
