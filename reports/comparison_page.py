@@ -168,7 +168,7 @@ def _stamps(galleries: Mapping[str, GalleryPair]) -> list[tuple[str, str]]:
 
 
 def _rules(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
-    held, yes = verdict.get("rules", {}), {"True": "yes", "False": "no"}
+    held, yes = verdict.get("rules", {}), {"True": "yes", "False": "no", "None": "as many as the design has"}
     rules = [(what, yes.get(str(held[k]), str(held[k]))) for k, what in _RULES.items() if k in held]
     return [*rules, ("exit code of this comparison", str(verdict["exit_code"]))]
 

@@ -13,7 +13,7 @@ from audit.models.errors import shortened
 def left_out(methods: Sequence[str], adapters: Mapping[str, Adapter]) -> dict[str, dict[str, str]]:
     """Model -> method -> why it has none, of the models that do not allow all of `methods`.
 
-    Each network is asked at most once about one picture per method. Raises AttributionError for a method that does
+    Each network is asked about one picture, by each method anew. Raises AttributionError for a method that does
     not exist and for a network that allows none of them.
     """
     for method in methods:

@@ -38,7 +38,7 @@ class Method:
     pass has to leave behind. reduction: how channels become one map, '' where the method leaves one. cost: passes per
     picture beside the shared one, in words; '' where there are none. paper: where it is defined. note: what one should
     know. maps: (B, h, w), signed and unnormalised. refusal: why a network does not allow the method, found by
-    asking it once about a picture (1, 3, H, W); '' where it does; None where every network with the needed layer does.
+    asking it about a picture (1, 3, H, W); '' where it does; None where every network with the needed layer does.
     """
 
     name: str

@@ -31,8 +31,9 @@ class Pass:
     logits: (B, K), and value (B,), the target of each. picture_gradient, guided, deconvolved: (B, 3, H, W), the
     gradient of the target at the pictures, plain and by each rule on rectifiers. activation, activation_gradient:
     (B, C, h, w), the target layer's output, however it lay. rows: the pictures' numbers.
-    grey: what a removed pixel becomes, one number or (1, 3, 1, 1), one per channel. Methods with passes of their own
-    ask by `scores` and `gradients`, `batch` pictures at a time.
+    grey: what a removed pixel becomes, one number or (1, 3, 1, 1), a number per channel: middle grey, or what the
+    network is fed of it where gradients end at its input. Methods with passes of their own ask by `scores` and
+    `gradients`, `batch` pictures at a time.
     """
 
     network: Network

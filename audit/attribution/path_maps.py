@@ -19,7 +19,7 @@ NOISE_SEED = 2017
 
 def integrated_gradients(passed: Pass) -> Tensor:
     """Sundararajan et al. 2017, equation 1: (picture - grey) x the mean gradient on the straight line between the
-    two, summed over channels. The map adds up to target(picture) - target(grey): completeness.
+    two, summed over channels. The map adds up to target(picture) - target(grey): completeness. Grey is `Pass.grey`.
 
     The integral is taken by Gauss and Legendre's rule of settings.path_steps points, none of which is an end.
     Where gradients run through a standardisation of each image the whole line looks alike to the network: the target

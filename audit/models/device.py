@@ -11,8 +11,8 @@ import torch
 
 from audit.models.errors import ModelError, nearest
 
-# torch's settings of precision and what makes each full; the general ones first, for which single ones stand in
-# that are 'none': only behind them can be read what was set for a single one itself
+# torch's settings of precision and what makes each full. The general ones first: a single one that was never set tells
+# what they say, so its own is read only once they say nothing.
 PRECISIONS = {
     **dict.fromkeys(("backends", "backends.cudnn"), "none"),
     **dict.fromkeys(("backends.cuda.matmul", "backends.cudnn.conv", "backends.cudnn.rnn"), "ieee"),
