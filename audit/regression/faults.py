@@ -21,7 +21,7 @@ from audit.models.adapter import Adapter, network
 
 State = dict[str, torch.Tensor]
 
-NOISE = 0.3  # standard deviation of what is added, of that of the weights of each tensor
+NOISE = 0.5  # standard deviation of what is added, of that of the weights of each tensor
 DEAD = -20.0  # logit of an output that never answers
 MIDDLE, UNIT = (0.5, 0.25), (0.0, 1.0)  # mean and std of a fixed normalisation, the same of all channels
 WARM = "warm"  # level of light_color: a lamp of 2700 K
