@@ -128,7 +128,7 @@ def _methods(config: AuditConfig, adapter: Adapter) -> list[str]:
     """Closed forms on the layer's gradient: with passes per cell this would cost more than all the rest of an audit."""
     found = [METHODS[name] for name in config.attribution.methods if adapter.grid is not None]
     found = [m for m in found if m.place != INPUT and LAYER_GRADIENT in m.needs and not m.needs - BATCHED]
-    return [m.name for m in found if not m.cost and m.refusal is None]
+    return [m.name for m in found if not m.cost]
 
 
 def _columns(config: AuditConfig, adapter: Adapter) -> list[Column]:
