@@ -118,7 +118,8 @@ def sentences(record: RunRecord, model: str, lights: Sequence[str] | None = None
         text += f" alone raises an alarm in {_share(ghost)} of scenes, "
         text += f"the empty floor in {_share(empty)}"
         if full is not None and alone is not None:
-            text += f"; the obstacle with its shadow in {_share(full)}, without it in {_share(alone)}"
+            text += f"; the obstacle with its shadow in {_share(full)}"
+            text += "" if math.isnan(alone.mean) else f", without it in {_share(alone)}"
         out.append(f"{text} ({ghost.usable} scene seeds with a near obstacle).")
     return out
 

@@ -17,7 +17,8 @@ from drawn_scores import MODEL
 from page_reading import Page, Written, plain, read
 
 from audit import tables
-from reports import write_report
+from audit.tables import INTERVENTIONS
+from reports import arms, write_report
 from reports.attention import COLUMNS, overlap
 from reports.numbers import difference, interval, number
 from reports.run_record import read_run
@@ -346,3 +347,14 @@ def test_pictures_without_truth_are_shown_and_nothing_is_inferred(pictures: Writ
     ]
     assert len(grids) == 2
     assert not re.search("miss rate|false alarms,|failure conditions found", text)
+
+
+def test_of_a_light_without_an_object_alone_nothing_is_said_of_it(written: Written, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(written.run.folder, folder, ignore=shutil.ignore_patterns("report"))
+    table = INTERVENTIONS.read(folder)
+    gone = (table["effect"] == "arm_object") & (table["light"] == "back")
+    INTERVENTIONS.write(table.assign(mean=table["mean"].mask(gone)), folder)
+    said = [line for line in arms.sentences(read_run(folder), MODEL) if "back light" in line]
+    assert said
+    assert not any("without it" in line or "undefined" in line for line in said)
